@@ -1,0 +1,25 @@
+//! One step from a snapshot to the next, as listeners see it.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::snapshot::Snapshot;
+
+/// A change: the snapshot that was active and the one that takes its place.
+///
+/// `Debug` leaves the values out: they may hold secrets.
+pub struct Change<T> {
+    /// What was active before.
+    pub old: Arc<Snapshot<T>>,
+    /// What is offered (in `prepare`) or active (in `commit`).
+    pub new: Arc<Snapshot<T>>,
+}
+
+impl<T> fmt::Debug for Change<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("old", &self.old)
+            .field("new", &self.new)
+            .finish()
+    }
+}

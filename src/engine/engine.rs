@@ -1,0 +1,680 @@
+//! The engine: from what a detector saw to a snapshot that listeners agreed to.
+//!
+//! It owns the order of things: equality, limits, parse, validate, prepare,
+//! swap, commit. It leaves looking at the source to the detector, and threads,
+//! clocks, locks, publication to readers and log lines to the host. Its state is
+//! consistent before each call of code that is not its own, so that a panic
+//! there costs the one document or the one listener and nothing else.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::panic::Location;
+use core::time::Duration;
+
+use super::change::Change;
+use super::detector::{Detector, Sighting};
+use super::document::Document;
+use super::error::{DetectError, DetectErrorKind, Rejection, Stage};
+use super::format::Format;
+use super::limits::Limits;
+use super::listener::{BoxError, Listener, OnCommit};
+use super::report::{Place, Report, Violation};
+use super::snapshot::Snapshot;
+use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
+use super::version::Version;
+
+/// How often the engine wants to look, if nothing else is said.
+pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// No next look is sooner than this, so that a detector that asks for the
+/// present moment again and again cannot make a loop spin.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// A vetoed candidate is offered again after one interval, then after twice as
+/// long each time, up to this: what it waits for may take its time.
+const LONGEST_VETO_PAUSE: Duration = Duration::from_secs(60);
+
+/// Finding a place may mean to parse again, so only the first few get one.
+const MAX_LOCATED: usize = 16;
+
+const PANICKED: &str = "panicked (what it said is not repeated here: it may hold a secret)";
+
+/// The code that was called panicked. What it said is lost on purpose: panic
+/// messages quote values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panicked;
+
+/// How the engine calls code that is not its own: a format, a validator, a
+/// listener, a detector.
+///
+/// The default is a plain call, for `core` cannot catch panics. With `std`,
+/// install one that calls `catch_unwind`; `Reloader` does.
+pub type Catch = fn(&mut dyn FnMut()) -> Result<(), Panicked>;
+
+fn plain_call(call: &mut dyn FnMut()) -> Result<(), Panicked> {
+    call();
+    Ok(())
+}
+
+/// Calls `f` through `catch` and hands its result out.
+fn guarded<R>(catch: Catch, f: impl FnOnce() -> R) -> Result<R, Panicked> {
+    let mut f = Some(f);
+    let mut result = None;
+    catch(&mut || result = f.take().map(|f| f()))?;
+    result.ok_or(Panicked)
+}
+
+type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
+
+struct Registered<T> {
+    name: Arc<str>,
+    listener: Box<dyn Listener<T>>,
+}
+
+/// The content that was refused last, so that it is parsed and reported once.
+struct Refused {
+    document: Document,
+    rejection: Arc<Rejection>,
+    since: Duration,
+    retry: Option<Retry>,
+}
+
+/// When a vetoed candidate is offered again.
+#[derive(Clone, Copy)]
+struct Retry {
+    at: Duration,
+    pause: Duration,
+}
+
+/// The pure core: give it a detector and the time, and it says what came of it.
+///
+/// It does no I/O, has no clock, no thread and no lock, and needs `alloc` only.
+/// With `std`, `Reloader` wraps it; without, this is the whole program:
+///
+/// ```
+/// use core::time::Duration;
+/// use steadyconf::{DetectError, Detector, Document, Engine, Format, Outcome, Report, Sighting, Version};
+///
+/// struct Number;
+/// impl Format<u32> for Number {
+///     fn parse(&self, document: &Document) -> Result<u32, Report> {
+///         let text = core::str::from_utf8(document.layers()[0].bytes()).unwrap_or("");
+///         text.trim().parse().map_err(|_| {
+///             let mut report = Report::new();
+///             report.add("", "expected a whole number");
+///             report
+///         })
+///     }
+/// }
+///
+/// struct Flash(Option<Document>);
+/// impl Detector for Flash {
+///     fn poll(&mut self, _now: Duration) -> Result<Sighting, DetectError> {
+///         Ok(self.0.take().map_or(Sighting::Unchanged, Sighting::Changed))
+///     }
+/// }
+///
+/// let mut engine = Engine::new(Number).validate(|value, report| {
+///     if *value == 0 {
+///         report.add("", "must be at least 1");
+///     }
+/// });
+/// let mut flash = Flash(Some(Document::single("flash", *b"7")));
+///
+/// let outcome = engine.poll(&mut flash, Duration::ZERO);
+/// assert_eq!(outcome, Ok(Outcome::Applied(Version::new(1))));
+/// assert_eq!(*engine.active().unwrap().value(), 7);
+/// ```
+pub struct Engine<T> {
+    format: Box<dyn Format<T> + Send>,
+    validators: Vec<Validator<T>>,
+    listeners: Vec<Registered<T>>,
+    limits: Limits,
+    interval: Duration,
+    catch: Catch,
+
+    now: Duration,
+    active: Option<Arc<Snapshot<T>>>,
+    last_version: Version,
+    refused: Option<Refused>,
+    source_error: Option<(DetectError, Duration)>,
+    ask_again: bool,
+    status: Status,
+    events: Vec<Event>,
+}
+
+/// What it is made of.
+impl<T: 'static> Engine<T> {
+    /// An engine that parses with `format` and has nothing active yet.
+    pub fn new(format: impl Format<T> + Send + 'static) -> Self {
+        Engine {
+            format: Box::new(format),
+            validators: Vec::new(),
+            listeners: Vec::new(),
+            limits: Limits::default(),
+            interval: DEFAULT_INTERVAL,
+            catch: plain_call,
+            now: Duration::ZERO,
+            active: None,
+            last_version: Version::NONE,
+            refused: None,
+            source_error: None,
+            ask_again: false,
+            status: Status::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Adds a validator. All of them are asked, so that a rejection names every
+    /// violation at once; what any of them reports refuses the document.
+    #[must_use]
+    pub fn validate(mut self, check: impl Fn(&T, &mut Report) + Send + 'static) -> Self {
+        self.validators.push(Box::new(check));
+        self
+    }
+
+    /// Adds a closure that is told of every change once it is active. It is
+    /// known by the place of this call.
+    #[must_use]
+    #[track_caller]
+    pub fn on_commit(
+        self,
+        f: impl FnMut(&Change<T>) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        let place = Location::caller();
+        let name = format!("{}:{}", place.file(), place.line());
+        self.listener(name, OnCommit(f))
+    }
+
+    /// Adds a listener, known as `name` in rejections, the status and the log.
+    #[must_use]
+    pub fn listener(
+        mut self,
+        name: impl Into<Arc<str>>,
+        listener: impl Listener<T> + 'static,
+    ) -> Self {
+        self.listeners.push(Registered {
+            name: name.into(),
+            listener: Box::new(listener),
+        });
+        self
+    }
+
+    /// How long to wait between looks if nothing is under way. Default 1 s.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The bounds; see [`Limits`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How to call code that is not the engine's own; see [`Catch`].
+    #[must_use]
+    pub fn catch(mut self, catch: Catch) -> Self {
+        self.catch = catch;
+        self
+    }
+
+    /// Makes `listener` the first, so that every other one finds its work done:
+    /// it is how the host publishes to readers.
+    #[cfg(feature = "std")]
+    pub(crate) fn listener_zero(&mut self, listener: impl Listener<T> + 'static) {
+        let registered = Registered {
+            name: "publication".into(),
+            listener: Box::new(listener),
+        };
+        self.listeners.insert(0, registered);
+    }
+}
+
+/// What it does.
+impl<T: 'static> Engine<T> {
+    /// Looks once and says what came of it. It never waits.
+    ///
+    /// `now` is monotonic time since some start; a smaller one than before
+    /// counts as the one before. The first content that is accepted becomes
+    /// active without a call of the listeners, for there is no change to tell.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be read. What was active stays.
+    pub fn poll(
+        &mut self,
+        detector: &mut dyn Detector,
+        now: Duration,
+    ) -> Result<Outcome, DetectError> {
+        self.begin(now);
+        let now = self.now;
+        let sighting = guarded(self.catch, || detector.poll(now)).unwrap_or_else(|Panicked| {
+            let kind = DetectErrorKind::Panicked;
+            Err(DetectError::new(kind, "the source", PANICKED))
+        });
+        let result = match sighting {
+            Ok(sighting) => Ok(self.sighted(sighting)),
+            Err(error) => Err(self.source_failed(error)),
+        };
+        self.finish(&result);
+        result
+    }
+
+    /// Takes in a document without a detector, as if one had just seen it.
+    pub fn apply(&mut self, document: Document, now: Duration) -> Outcome {
+        self.begin(now);
+        let outcome = self.sighted(Sighting::Changed(document));
+        self.finish(&Ok(outcome.clone()));
+        outcome
+    }
+
+    /// Asks that the next [`poll`](Self::poll) judges anew what it remembers to
+    /// be refused or vetoed, for something else than the content may have
+    /// changed since.
+    pub fn ask_again(&mut self) {
+        self.ask_again = true;
+    }
+
+    /// What is active, once something is.
+    #[must_use]
+    pub fn active(&self) -> Option<&Arc<Snapshot<T>>> {
+        self.active.as_ref()
+    }
+
+    /// When the engine wants to be called again, on the timeline of `now`.
+    /// Looking earlier does no harm.
+    #[must_use]
+    pub fn next_look(&self) -> Duration {
+        self.status.next_look
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// What an operator wants to read of the last call of `poll` or `apply`;
+    /// usually nothing.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    fn begin(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        self.events.clear();
+        self.status.last_look = Some(self.now);
+    }
+
+    fn version(&self) -> Option<Version> {
+        self.active.as_ref().map(|active| active.version())
+    }
+
+    fn source_failed(&mut self, error: DetectError) -> DetectError {
+        let known = self.source_error.as_ref().is_some_and(|(e, _)| *e == error);
+        if !known {
+            self.events.push(Event::SourceFailed {
+                keeping: self.version(),
+                error: error.clone(),
+            });
+            self.source_error = Some((error.clone(), self.now));
+        }
+        error
+    }
+
+    fn sighted(&mut self, sighting: Sighting) -> Outcome {
+        if let Some((error, _)) = self.source_error.take() {
+            self.events.push(Event::SourceReadable { error });
+        }
+        match sighting {
+            Sighting::Settling { until } => Outcome::Settling { until },
+            Sighting::Unchanged => self.standing(),
+            Sighting::Changed(document) => self.offer(document),
+        }
+    }
+
+    /// Nothing new at the source: what was said of it last still holds, or is
+    /// asked again.
+    fn standing(&mut self) -> Outcome {
+        let Some(refused) = &self.refused else {
+            return Outcome::Unchanged;
+        };
+        let rejection = refused.rejection.clone();
+        let due = refused.retry.is_some_and(|retry| retry.at <= self.now);
+        if self.ask_again || due {
+            let document = refused.document.clone();
+            return self.judge(document);
+        }
+        match refused.retry {
+            None => Outcome::Rejected(rejection),
+            Some(Retry { at: retry_at, .. }) => Outcome::Vetoed {
+                rejection,
+                retry_at,
+            },
+        }
+    }
+
+    /// Some content, new or not: only what is neither active nor remembered to
+    /// be refused is worth parsing.
+    fn offer(&mut self, document: Document) -> Outcome {
+        if let Some(active) = self.active.as_ref() {
+            if *active.document() == document {
+                let (version, digest) = (active.version(), active.digest());
+                if self.refused.take().is_some() {
+                    self.events.push(Event::Recovered { version, digest });
+                }
+                return Outcome::Unchanged;
+            }
+        }
+        let remembered = self.refused.as_ref();
+        if remembered.is_some_and(|refused| refused.document == document) {
+            return self.standing();
+        }
+        self.judge(document)
+    }
+
+    fn judge(&mut self, document: Document) -> Outcome {
+        match self.admit(&document) {
+            Ok(value) => self.accept(value, document),
+            Err((stage, report)) => {
+                let rejection = self.refuse(document, stage, report, None);
+                Outcome::Rejected(rejection)
+            }
+        }
+    }
+
+    /// From bytes to a value that every validator is content with.
+    fn admit(&self, document: &Document) -> Result<T, (Stage, Report)> {
+        self.within_limits(document)
+            .map_err(|violation| (Stage::Limits, violation.into()))?;
+        let value = self
+            .parse(document)
+            .map_err(|report| (Stage::Parse, report))?;
+        let report = self.violations(&value, document);
+        if report.is_empty() {
+            return Ok(value);
+        }
+        // A destructor is the user's code, too.
+        let _ = guarded(self.catch, move || drop(value));
+        Err((Stage::Validate, report))
+    }
+
+    fn within_limits(&self, document: &Document) -> Result<(), Violation> {
+        let max = self.limits.bytes();
+        if document.len() > max {
+            let message = format!("larger than the limit of {max} bytes");
+            return Err(Violation::new("", message));
+        }
+        let blank = document.layers().iter().find(|l| is_blank(l.bytes()));
+        if let Some(layer) = blank {
+            let place = Place::in_origin(layer.origin().clone());
+            return Err(Violation::new("", "is empty").at(place));
+        }
+        if document.layers().is_empty() {
+            return Err(Violation::new("", "there is no source at all"));
+        }
+        Ok(())
+    }
+
+    fn parse(&self, document: &Document) -> Result<T, Report> {
+        let mut report = Report::with_limit(self.limits.problems());
+        match guarded(self.catch, || self.format.parse(document)) {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(found)) => report.absorb(found),
+            Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
+        }
+        if report.is_empty() {
+            report.add("", "refused by the parser, without a reason");
+        }
+        self.name_the_source(&mut report, document);
+        Err(report)
+    }
+
+    fn violations(&self, value: &T, document: &Document) -> Report {
+        let mut report = Report::with_limit(self.limits.problems());
+        for validator in &self.validators {
+            let called = guarded(self.catch, || validator(value, &mut report));
+            if called == Err(Panicked) {
+                report.add("", format!("a validator {PANICKED}"));
+            }
+        }
+        for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
+            if violation.place().is_some() || violation.path().is_empty() {
+                continue;
+            }
+            let found = guarded(self.catch, || {
+                self.format.locate(document, violation.path())
+            });
+            if let Ok(Some(place)) = found {
+                *violation = violation.clone().at(place);
+            }
+        }
+        self.name_the_source(&mut report, document);
+        report
+    }
+
+    /// Where there is one source only, a problem without a place is in it.
+    fn name_the_source(&self, report: &mut Report, document: &Document) {
+        let [only] = document.layers() else {
+            return;
+        };
+        for violation in report.violations_mut() {
+            if violation.place().is_none() {
+                let place = Place::in_origin(only.origin().clone());
+                *violation = violation.clone().at(place);
+            }
+        }
+    }
+
+    /// A valid value: ask the listeners, swap, tell them.
+    fn accept(&mut self, value: T, document: Document) -> Outcome {
+        let version = self.last_version.next();
+        self.last_version = version;
+        let new = Arc::new(Snapshot::new(value, version, document));
+        let Some(old) = self.active.clone() else {
+            self.activate(new, None, Arc::default());
+            return Outcome::Applied(version);
+        };
+        let change = Change { old, new };
+        if let Err(veto) = self.prepare(&change) {
+            return self.vetoed(&change, veto);
+        }
+        // Listener 0 publishes: from its commit on, readers and all later
+        // listeners see the new snapshot.
+        self.active = Some(change.new.clone());
+        self.refused = None;
+        let errors = self.commit(&change);
+        let from = Some(change.old.version());
+        self.activate(change.new.clone(), from, errors.into());
+        // This may be the last hold on the old value; a destructor is the
+        // user's code, too.
+        let _ = guarded(self.catch, move || drop(change));
+        Outcome::Applied(version)
+    }
+
+    fn activate(
+        &mut self,
+        new: Arc<Snapshot<T>>,
+        from: Option<Version>,
+        errors: Arc<[ListenerError]>,
+    ) {
+        let (version, digest) = (new.version(), new.digest());
+        self.events.push(Event::Applied {
+            from,
+            to: version,
+            digest,
+            origins: new.origins().clone(),
+        });
+        let failed = errors.iter().cloned();
+        self.events
+            .extend(failed.map(|error| Event::ListenerFailed { version, error }));
+        self.refused = None;
+        self.status.version = Some(version);
+        self.status.digest = Some(digest);
+        self.status.applied_at = Some(self.now);
+        self.status.listener_errors = errors;
+        self.active = Some(new);
+    }
+
+    /// The first phase. On a veto those that were asked before are told to undo.
+    fn prepare(&mut self, change: &Change<T>) -> Result<(), ListenerError> {
+        let catch = self.catch;
+        for index in 0..self.listeners.len() {
+            let Registered { name, listener } = &mut self.listeners[index];
+            let prepared = guarded(catch, || listener.prepare(change));
+            let Err(reason) = reason_of(prepared) else {
+                continue;
+            };
+            let veto = ListenerError::new(name.clone(), reason);
+            for earlier in self.listeners[..index].iter_mut().rev() {
+                // There is nothing to be done about a panic here: the change
+                // does not happen either way.
+                let _ = guarded(catch, || earlier.listener.abort(change));
+            }
+            return Err(veto);
+        }
+        Ok(())
+    }
+
+    /// The second phase: everyone is told, whatever the others say.
+    fn commit(&mut self, change: &Change<T>) -> Vec<ListenerError> {
+        let catch = self.catch;
+        let mut errors = Vec::new();
+        for Registered { name, listener } in &mut self.listeners {
+            let committed = guarded(catch, || listener.commit(change));
+            if let Err(reason) = reason_of(committed) {
+                errors.push(ListenerError::new(name.clone(), reason));
+            }
+        }
+        errors
+    }
+
+    fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {
+        let document = change.new.document().clone();
+        let last = self.refused.as_ref().filter(|r| r.document == document);
+        let pause = match last.and_then(|refused| refused.retry) {
+            Some(Retry { pause, .. }) => pause.saturating_mul(2).min(LONGEST_VETO_PAUSE),
+            None => self.interval.max(SHORTEST_PAUSE),
+        };
+        let retry_at = self.now.saturating_add(pause);
+        let retry = Retry {
+            at: retry_at,
+            pause,
+        };
+        let report = Violation::new("", veto.to_string()).into();
+        let rejection = self.refuse(document, Stage::Prepare, report, Some(retry));
+        Outcome::Vetoed {
+            rejection,
+            retry_at,
+        }
+    }
+
+    /// Remembers what was refused. The same verdict on the same content is no
+    /// news: it keeps its beginning and is not reported again.
+    fn refuse(
+        &mut self,
+        document: Document,
+        stage: Stage,
+        report: Report,
+        retry: Option<Retry>,
+    ) -> Arc<Rejection> {
+        let rejection = Arc::new(Rejection::new(stage, document.digest(), report));
+        if let Some(refused) = &mut self.refused {
+            if refused.document == document && *refused.rejection == *rejection {
+                refused.retry = retry;
+                return refused.rejection.clone();
+            }
+        }
+        self.events.push(Event::Rejected {
+            keeping: self.version(),
+            rejection: rejection.clone(),
+        });
+        self.refused = Some(Refused {
+            document,
+            rejection: rejection.clone(),
+            since: self.now,
+            retry,
+        });
+        rejection
+    }
+
+    /// Draws the conclusions of a look: the status, and when to look again.
+    fn finish(&mut self, result: &Result<Outcome, DetectError>) {
+        let regular = self.now.saturating_add(self.interval);
+        let wanted = match result {
+            Ok(Outcome::Settling { until }) => *until,
+            Ok(Outcome::Vetoed { retry_at, .. }) => *retry_at,
+            _ => regular,
+        };
+        let soonest = self.now.saturating_add(SHORTEST_PAUSE);
+        self.status.next_look = wanted.min(regular).max(soonest);
+        self.status.settling = matches!(result, Ok(Outcome::Settling { .. }));
+        self.status.last_error = self.last_error();
+        match result {
+            Ok(Outcome::Settling { .. }) => self.status.source_differs = true,
+            Ok(Outcome::Unchanged | Outcome::Applied(_)) => {
+                self.ask_again = false;
+                self.status.source_differs = false;
+                self.status.consecutive_failures = 0;
+                self.status.last_success = Some(self.now);
+            }
+            Ok(_) => {
+                self.ask_again = false;
+                self.status.source_differs = true;
+                self.count_failure();
+            }
+            Err(_) => self.count_failure(),
+        }
+    }
+
+    fn count_failure(&mut self) {
+        let failures = &mut self.status.consecutive_failures;
+        *failures = failures.saturating_add(1);
+    }
+
+    fn last_error(&self) -> Option<LastError> {
+        if let Some((error, since)) = &self.source_error {
+            return Some(LastError {
+                failure: Failure::Source(error.clone()),
+                since: *since,
+            });
+        }
+        self.refused.as_ref().map(|refused| LastError {
+            failure: Failure::Rejected(refused.rejection.clone()),
+            since: refused.since,
+        })
+    }
+}
+
+impl<T> fmt::Debug for Engine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("active", &self.active)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+fn reason_of(called: Result<Result<(), BoxError>, Panicked>) -> Result<(), String> {
+    match called {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(Panicked) => Err(String::from(PANICKED)),
+    }
+}
+
+/// Nothing but white space, or a byte order mark: the first half of "missing,
+/// empty, comment-only and truncated are never all defaults". Comments are the
+/// format's to know.
+fn is_blank(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
+}

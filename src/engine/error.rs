@@ -1,0 +1,182 @@
+//! The two ways in which a look can fail: the source cannot be read, or what it
+//! holds is refused.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+
+use super::digest::Digest;
+use super::report::{OneLine, Report, Violation};
+
+/// Where on its way a document was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Before it was looked into: it is too large, or it is blank.
+    Limits,
+    /// The parser refused it: its syntax, or a field's type.
+    Parse,
+    /// It parsed, and a validator refused it.
+    Validate,
+    /// It is valid, and a listener vetoed it.
+    Prepare,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Limits => "limits",
+            Stage::Parse => "parse",
+            Stage::Validate => "validate",
+            Stage::Prepare => "prepare",
+        })
+    }
+}
+
+/// A document that was refused, with every reason.
+///
+/// It prints as a line that says where it stopped, and then one problem a line.
+/// `Debug` prints the same, for that is what `fn main() -> Result<…>` shows.
+/// Neither holds anything that was read, beyond the names of keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rejection {
+    stage: Stage,
+    digest: Digest,
+    report: Report,
+}
+
+impl Rejection {
+    pub(crate) fn new(stage: Stage, digest: Digest, report: Report) -> Self {
+        Rejection {
+            stage,
+            digest,
+            report,
+        }
+    }
+
+    /// Where on its way the document was refused.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The digest of what was refused; see [`Digest`] for how to compare it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What is wrong with it. A parser that stops at the first mistake reports
+    /// one; validators report all they find.
+    #[must_use]
+    pub fn problems(&self) -> &[Violation] {
+        self.report.violations()
+    }
+
+    /// How many more problems there were than [`problems`](Self::problems) has.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.report.more()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.problems().len().saturating_add(self.more());
+        let s = if count == 1 { "" } else { "s" };
+        let what = match self.stage {
+            Stage::Limits => "not acceptable",
+            Stage::Parse => "does not parse",
+            Stage::Validate => "fails validation",
+            Stage::Prepare => "vetoed",
+        };
+        let digest = self.digest.short();
+        write!(f, "{digest} {what}, {count} problem{s}:")?;
+        for line in self.report.to_string().lines() {
+            write!(f, "\n  {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for Rejection {}
+
+/// Why a source could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DetectErrorKind {
+    /// Nothing is there.
+    NotFound,
+    /// It may not be read by this user.
+    PermissionDenied,
+    /// It is a folder, a pipe, a device or a socket.
+    NotAFile,
+    /// It is larger than the limit.
+    TooLarge,
+    /// It has not held still for as long as it was waited for.
+    StillChanging,
+    /// The detector panicked.
+    Panicked,
+    /// Anything else.
+    Other,
+}
+
+/// A source that cannot be read at present, and why.
+///
+/// It prints as `config.yaml: no such file`. Two are equal if they say the same
+/// of the same source, which is how a problem that lasts is told from a new one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DetectError {
+    kind: DetectErrorKind,
+    origin: Arc<str>,
+    message: Arc<str>,
+}
+
+impl DetectError {
+    /// The source called `origin` cannot be read, because of `message`.
+    pub fn new(
+        kind: DetectErrorKind,
+        origin: impl Into<Arc<str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        DetectError {
+            kind,
+            origin: origin.into(),
+            message: message.into().into(),
+        }
+    }
+
+    /// What kind of problem it is.
+    #[must_use]
+    pub fn kind(&self) -> DetectErrorKind {
+        self.kind
+    }
+
+    /// The name of the source.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl fmt::Display for DetectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = OneLine(&self.origin);
+        write!(f, "{origin}: {}", OneLine(&self.message))
+    }
+}
+
+impl fmt::Debug for DetectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for DetectError {}

@@ -1,0 +1,32 @@
+//! The seam for parsers. The one that is built in is `host/yaml.rs`.
+
+use super::document::Document;
+use super::report::{Place, Report};
+
+/// Turns bytes into a value.
+///
+/// It is asked once for each new content, from one thread at a time. A panic
+/// in it is a rejection like any other where the host catches panics.
+pub trait Format<T> {
+    /// The value that the whole document stands for.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with the field path and the place where
+    /// they can be had. Two duties come with it. **Quote nothing of the
+    /// input**: say the kind of what was found ("expected a number, found a
+    /// string"), for the value may be a secret in the wrong place. And **take
+    /// no content for all defaults**: a document of comments alone is an error.
+    /// (A layer of white space alone never gets here; the engine refuses it.)
+    fn parse(&self, document: &Document) -> Result<T, Report>;
+
+    /// Where in the document the field at `path` is, if that can be told.
+    ///
+    /// It is asked only on failure, to give line and column to what a validator
+    /// found, so it may be slow: parsing again is fine. `path` is as in
+    /// [`Violation::path`](crate::Violation::path).
+    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
+        let _ = (document, path);
+        None
+    }
+}

@@ -1,0 +1,258 @@
+//! What can be said of the engine from outside: its present state, and what
+//! came of the last look. How it is logged or exported is the host's.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use super::digest::Digest;
+use super::error::{DetectError, Rejection};
+use super::report::OneLine;
+use super::version::Version;
+
+/// What came of one look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// What is active is what is at the source.
+    Unchanged,
+    /// Something is there, but it has not held still for long enough.
+    Settling {
+        /// When to look again.
+        until: Duration,
+    },
+    /// A new snapshot is active.
+    Applied(Version),
+    /// What is at the source is refused, and the old snapshot stays. It is
+    /// parsed and reported once, and said at every look while it lasts.
+    Rejected(Arc<Rejection>),
+    /// What is at the source is valid, but a listener vetoed it. The old
+    /// snapshot stays, and the candidate is offered again.
+    Vetoed {
+        /// Who vetoed, and why.
+        rejection: Arc<Rejection>,
+        /// When it is offered again.
+        retry_at: Duration,
+    },
+    /// Somebody else is looking at this moment, or this was called from inside
+    /// a callback. Another look follows.
+    Busy,
+}
+
+/// Why the source and what is active differ, or why it is not known.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The source cannot be read.
+    Source(DetectError),
+    /// What it holds is refused.
+    Rejected(Arc<Rejection>),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Source(error) => write!(f, "{error}"),
+            Failure::Rejected(rejection) => write!(f, "{rejection}"),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A failure that has not ended yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// What is wrong.
+    pub failure: Failure,
+    /// Since when: the look that found it first.
+    pub since: Duration,
+}
+
+/// A listener that returned an error or panicked while a change was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenerError {
+    /// The name that the listener was registered under.
+    pub listener: Arc<str>,
+    /// What it said, or that it panicked.
+    pub reason: Arc<str>,
+}
+
+impl fmt::Display for ListenerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (listener, reason) = (OneLine(&self.listener), OneLine(&self.reason));
+        write!(f, "listener {listener}: {reason}")
+    }
+}
+
+/// The state of things at one moment. All times are on the timeline of `now`:
+/// monotonic, since the start.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Status {
+    /// What is active; `None` before the first load.
+    pub version: Option<Version>,
+    /// The digest of what is active.
+    pub digest: Option<Digest>,
+    /// When it became active.
+    pub applied_at: Option<Duration>,
+    /// The last look at the source.
+    pub last_look: Option<Duration>,
+    /// The last look that found the source and what is active to be the same.
+    pub last_success: Option<Duration>,
+    /// What is wrong now; `None` if nothing is. It ends when the source is good
+    /// again, also if it went back to the very bytes that are active.
+    pub last_error: Option<LastError>,
+    /// How many looks in a row ended in a failure.
+    pub consecutive_failures: u64,
+    /// Whether what was last seen at the source differs from what is active:
+    /// it is refused, or it is still settling. While the source cannot be read,
+    /// the last that is known.
+    pub source_differs: bool,
+    /// Whether content at the source has not held still for long enough yet.
+    pub settling: bool,
+    /// Which listeners failed to take the active snapshot into use.
+    pub listener_errors: Arc<[ListenerError]>,
+    /// When the next look is due.
+    pub next_look: Duration,
+    /// Whether a thread is looking by itself. An engine alone has none.
+    pub thread_alive: bool,
+    /// Since when a look is under way, if one is. One that does not end is a
+    /// callback or a file system that hangs.
+    pub in_look_since: Option<Duration>,
+}
+
+impl Status {
+    /// Whether what is active is what is at the source, as far as is known,
+    /// and every listener has taken it into use.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.version.is_some() && self.last_error.is_none() && self.listener_errors.is_empty()
+    }
+}
+
+/// Something that an operator wants to read once: a change of state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new snapshot is active.
+    Applied {
+        /// What was active before; `None` at the first load.
+        from: Option<Version>,
+        /// What is active now.
+        to: Version,
+        /// The digest of what is active now.
+        digest: Digest,
+        /// Where it came from.
+        origins: Arc<[Arc<str>]>,
+    },
+    /// New content was refused; the old snapshot stays. A veto too.
+    Rejected {
+        /// What stays active; `None` if there is nothing yet.
+        keeping: Option<Version>,
+        /// Why.
+        rejection: Arc<Rejection>,
+    },
+    /// The source cannot be read; the old snapshot stays.
+    SourceFailed {
+        /// What stays active; `None` if there is nothing yet.
+        keeping: Option<Version>,
+        /// Why.
+        error: DetectError,
+    },
+    /// The source can be read again.
+    SourceReadable {
+        /// The problem that ended.
+        error: DetectError,
+    },
+    /// The source went back to what is active after something was refused.
+    Recovered {
+        /// What is active.
+        version: Version,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A listener failed to take a snapshot into use; the others did.
+    ListenerFailed {
+        /// The snapshot.
+        version: Version,
+        /// Who, and why.
+        error: ListenerError,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Applied {
+                from,
+                to,
+                digest,
+                origins,
+            } => {
+                let digest = digest.short();
+                match from {
+                    Some(from) => write!(f, "applied {to} {digest} in place of {from}")?,
+                    None => write!(f, "loaded {to} {digest}")?,
+                }
+                write!(f, ", from {}", Joined(origins))
+            }
+            Event::Rejected { keeping, rejection } => {
+                write!(f, "{}; {rejection}", Keeping(*keeping))
+            }
+            Event::SourceFailed { keeping, error } => {
+                write!(f, "{}; cannot read {error}", Keeping(*keeping))
+            }
+            Event::SourceReadable { error } => {
+                write!(f, "can read {} again", error.origin())
+            }
+            Event::Recovered { version, digest } => {
+                let digest = digest.short();
+                write!(f, "recovered: the source is again {version} {digest}")
+            }
+            Event::ListenerFailed { version, error } => {
+                write!(f, "{version} is active, but {error}")
+            }
+        }
+    }
+}
+
+struct Keeping(Option<Version>);
+
+impl fmt::Display for Keeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(version) => write!(f, "keeping {version}"),
+            None => f.write_str("nothing is loaded"),
+        }
+    }
+}
+
+struct Joined<'a>(&'a [Arc<str>]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|name| OneLine(name));
+        for (index, name) in names.enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ListenerError {
+    pub(crate) fn new(listener: Arc<str>, reason: String) -> Self {
+        ListenerError {
+            listener,
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Reads a file that may be anything: never hangs on opening a pipe, never takes
+//! more than the limit and one byte.
+
+use super::super::std::fs::{FileType, Metadata, OpenOptions};
+use super::super::std::io::{self, Read as _};
+use super::super::std::path::Path;
+use super::super::std::prelude::rust_2024::*;
+use super::stamp::Stamp;
+
+/// Why a file could not be read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    NotAFile(&'static str),
+    TooLarge(usize),
+    Io(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        ReadError::Io(error)
+    }
+}
+
+/// The content of the file at `path`, and the stamp of the very file that was
+/// opened.
+pub(super) fn bounded(path: &Path, max: usize) -> Result<(Vec<u8>, Stamp), ReadError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use super::super::std::os::unix::fs::OpenOptionsExt;
+        // A pipe without a writer would otherwise hang in `open`, and a
+        // terminal would become ours.
+        options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    }
+    let file = options.open(path)?;
+    // The path may have been swapped since it was looked at, so the question is
+    // asked again of what was opened.
+    let metadata = file.metadata()?;
+    must_be_a_file(&metadata)?;
+    if metadata.len() > max as u64 {
+        return Err(ReadError::TooLarge(max));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    let taken = (max as u64).saturating_add(1);
+    file.take(taken).read_to_end(&mut bytes)?;
+    if bytes.len() > max {
+        return Err(ReadError::TooLarge(max));
+    }
+    Ok((bytes, Stamp::of(&metadata)))
+}
+
+pub(super) fn must_be_a_file(metadata: &Metadata) -> Result<(), ReadError> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(ReadError::NotAFile(name_of(metadata.file_type())))
+}
+
+fn name_of(file_type: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use super::super::std::os::unix::fs::FileTypeExt;
+        if file_type.is_fifo() {
+            return "a named pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
+        if file_type.is_char_device() || file_type.is_block_device() {
+            return "a device";
+        }
+    }
+    if file_type.is_dir() {
+        "a folder"
+    } else {
+        "something else"
+    }
+}

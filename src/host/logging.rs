@@ -1,0 +1,27 @@
+//! Events as log lines, through the `log` facade, under the target `steadyconf`.
+//! Which events there are, and how often, is the engine's: once per change of
+//! state, never once per look.
+
+use log::Level;
+
+use crate::engine::Event;
+
+const TARGET: &str = "steadyconf";
+
+pub(crate) fn write(event: &Event) {
+    log::log!(target: TARGET, level_of(event), "{event}");
+}
+
+/// A look that ended in a panic of our own: a bug, and said loudly.
+pub(crate) fn look_panicked() {
+    log::error!(target: TARGET, "a look at the source panicked; the loop goes on. This is a bug in steadyconf");
+}
+
+fn level_of(event: &Event) -> Level {
+    match event {
+        Event::Applied { .. } => Level::Info,
+        // Recovering is as loud as the failure was, so that who filters for
+        // warnings also learns that it is over.
+        _ => Level::Warn,
+    }
+}

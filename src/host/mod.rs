@@ -1,0 +1,51 @@
+//! The shell around the engine: files, threads, clocks, locks and log lines.
+//!
+//! It is the only place that brings `std` in, so that engine code which names
+//! `std` does not compile.
+
+extern crate std;
+
+mod cell;
+mod clock;
+#[cfg(feature = "yaml")]
+mod explain;
+mod file;
+mod logging;
+#[cfg(feature = "yaml")]
+mod path;
+mod poller;
+mod reloader;
+mod sync;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+pub use cell::{Handle, Loaded};
+pub use file::FileDetector;
+pub use reloader::{Builder, LoadError, Reloader};
+#[cfg(feature = "yaml")]
+pub use yaml::Yaml;
+
+use engine::{Catch, Panicked};
+use std::boxed::Box;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::engine;
+
+/// Catches panics. `AssertUnwindSafe` is right because the engine's state is
+/// consistent before each call, and what the called code itself breaks is its
+/// own.
+pub(crate) const CATCH: Catch = |call| {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        // A payload's destructor may panic, too; what is left then is leaked.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        if let Err(second) = dropped {
+            forget(second);
+        }
+        Panicked
+    })
+};
+
+fn forget(payload: Box<dyn core::any::Any + Send>) {
+    mem::forget(payload);
+}

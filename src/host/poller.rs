@@ -1,0 +1,169 @@
+//! The thread that looks by itself, and the signals that wake and stop it. What
+//! a look is, is `reloader.rs`'s.
+
+use core::time::Duration;
+
+use super::std::io;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+use super::std::thread::{self, JoinHandle};
+use super::sync::{Condvar, Mutex};
+
+/// What may be said to the thread while it waits or looks.
+#[derive(Default)]
+struct Asked {
+    wake: bool,
+    stop: bool,
+    /// The thread has seen `stop` and is on its way out: taking the stop back
+    /// is too late.
+    leaving: bool,
+}
+
+/// The mailbox between the thread and everyone else.
+#[derive(Default)]
+pub(crate) struct Signal {
+    asked: Mutex<Asked>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// "Look now." A hint: it says nothing of what will be found.
+    pub(crate) fn wake(&self) {
+        self.asked.lock().wake = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether somebody asked for a look that has not begun yet.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.asked.lock().wake
+    }
+
+    /// A look begins: whatever was asked for before is what it does. What is
+    /// asked for from here on is a look of its own.
+    pub(crate) fn take_wake(&self) {
+        self.asked.lock().wake = false;
+    }
+
+    fn stop(&self) {
+        self.asked.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is time, or somebody asks. False: stop.
+    fn wait(&self, pause: impl Fn() -> Duration) -> bool {
+        let mut asked = self.asked.lock();
+        loop {
+            if asked.stop {
+                asked.leaving = true;
+                return false;
+            }
+            let pause = pause();
+            if asked.wake || pause.is_zero() {
+                return true;
+            }
+            self.changed.wait_for(&mut asked, pause);
+        }
+    }
+
+    /// Takes a stop back, if it is not too late.
+    fn take_back_stop(&self) -> bool {
+        let mut asked = self.asked.lock();
+        if !asked.leaving {
+            asked.stop = false;
+        }
+        !asked.leaving
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.asked.lock().stop
+    }
+
+    /// For a new thread. Its first look is due at once: what happened before
+    /// it is none the less to be seen.
+    fn reset(&self) {
+        *self.asked.lock() = Asked {
+            wake: true,
+            ..Asked::default()
+        };
+    }
+}
+
+/// What the thread calls.
+pub(crate) trait Look: Send + Sync + 'static {
+    fn signal(&self) -> &Signal;
+    /// Waits for its turn, and looks.
+    fn look(&self);
+    /// How long until the next look is due.
+    fn pause(&self) -> Duration;
+    /// The thread begins or ends.
+    fn alive(&self, alive: bool);
+}
+
+/// The thread's owner. Starting and stopping take turns under the lock; the
+/// thread itself never takes it while it may be joined.
+#[derive(Default)]
+pub(crate) struct Poller {
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Poller {
+    /// Starts the thread, or does nothing if it runs. `inside` says that the
+    /// caller is in a callback, and so perhaps on the thread itself: then a stop
+    /// that was asked for is taken back rather than waited out.
+    pub(crate) fn start<L: Look>(&self, look: &Arc<L>, inside: bool) -> io::Result<()> {
+        let mut thread = if inside {
+            let busy = || io::Error::other("cannot start from inside a callback while stopping");
+            self.thread.try_lock().ok_or_else(busy)?
+        } else {
+            self.thread.lock()
+        };
+        let signal = look.signal();
+        if let Some(old) = thread.take() {
+            let goes_on = inside || !signal.is_stopping();
+            if !old.is_finished() && goes_on && signal.take_back_stop() {
+                *thread = Some(old);
+                return Ok(());
+            }
+            // A panic of the thread was said when it happened.
+            let _ = old.join();
+        }
+        signal.reset();
+        let shared = look.clone();
+        let builder = thread::Builder::new().name("steadyconf".into());
+        look.alive(true);
+        let spawned = builder.spawn(move || run(&*shared));
+        if spawned.is_err() {
+            look.alive(false);
+        }
+        *thread = Some(spawned?);
+        Ok(())
+    }
+
+    /// Asks the thread to stop; from outside, also waits until it has.
+    pub(crate) fn stop(&self, signal: &Signal, inside: bool) {
+        signal.stop();
+        if inside {
+            return;
+        }
+        let mut thread = self.thread.lock();
+        // Said again under the lock: a start may have come between.
+        signal.stop();
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The loop: look, wait until the next look is due, again.
+fn run(look: &impl Look) {
+    struct Alive<'a, L: Look>(&'a L);
+    impl<L: Look> Drop for Alive<'_, L> {
+        fn drop(&mut self) {
+            self.0.alive(false);
+        }
+    }
+    let _alive = Alive(look);
+    while look.signal().wait(|| look.pause()) {
+        look.look();
+    }
+}

@@ -1,0 +1,557 @@
+//! The whole: a detector, the engine and a clock behind one mutex, and the
+//! builder that puts them together. The order of a change is the engine's; the
+//! thread is `poller.rs`'s; how readers get in is `cell.rs`'s.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::cell::{Cell, Handle, Publisher};
+use super::clock::Clock;
+use super::file::FileDetector;
+use super::poller::{Look, Poller, Signal};
+use super::std::error::Error;
+use super::std::io;
+use super::std::panic::{AssertUnwindSafe, catch_unwind};
+use super::std::path::Path;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+use super::std::sync::atomic::{AtomicBool, Ordering};
+use super::std::thread::{self, ThreadId};
+use super::sync::{Mutex, MutexGuard};
+use super::{CATCH, logging};
+use crate::engine::{
+    BoxError, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits, Listener,
+    Outcome, Rejection, Report, Snapshot, Status,
+};
+
+/// A first load that finds the file moving waits this long for it to come to
+/// rest.
+const DEFAULT_LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keeps one configuration current.
+///
+/// Make one with `Reloader::from_file` or [`Reloader::builder`]. Then either
+/// [`start`](Self::start) its thread, or call [`poll_once`](Self::poll_once)
+/// from a loop that you have. Readers get a [`Handle`].
+///
+/// All methods take `&self` and may be called from any thread, and from inside
+/// callbacks. Dropping it stops the thread; handles stay valid.
+pub struct Reloader<T: Send + Sync + 'static> {
+    shared: Arc<Shared<T>>,
+    poller: Poller,
+}
+
+/// What the thread shares with its owner.
+struct Shared<T> {
+    core: Mutex<Core<T>>,
+    cell: Arc<Cell<T>>,
+    signal: Signal,
+    clock: Clock,
+    thread_alive: AtomicBool,
+    // Its own lock, so that the status can be asked for while a look is under
+    // way, also by the callback that it waits for.
+    view: Mutex<View>,
+}
+
+struct Core<T> {
+    engine: Engine<T>,
+    detector: Box<dyn Detector + Send>,
+}
+
+/// What is known of the core while it is locked.
+struct View {
+    status: Status,
+    looking: Option<(ThreadId, Duration)>,
+}
+
+impl<T: Send + Sync + 'static> Reloader<T> {
+    /// Watches one YAML file.
+    ///
+    /// A relative path is taken from the folder that is current now.
+    #[cfg(feature = "yaml")]
+    pub fn from_file(path: impl AsRef<Path>) -> Builder<T>
+    where
+        T: serde::de::DeserializeOwned,
+    {
+        let file = Box::new(FileDetector::new(path));
+        Builder::new(Source::File(file), Engine::new(super::Yaml))
+    }
+
+    /// Watches whatever `detector` looks at, parsed by `format`.
+    pub fn builder(
+        detector: impl Detector + Send + 'static,
+        format: impl Format<T> + Send + 'static,
+    ) -> Builder<T> {
+        Builder::new(Source::Other(Box::new(detector)), Engine::new(format))
+    }
+
+    /// A way in for readers.
+    #[must_use]
+    pub fn handle(&self) -> Handle<T> {
+        Handle::new(self.shared.cell.clone())
+    }
+
+    /// Looks once, on the caller's thread, and says what came of it.
+    ///
+    /// It never waits for another look: if one is under way, or if this is
+    /// called from inside a callback, the answer is [`Outcome::Busy`] and
+    /// another look becomes due.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be read at present. What was active stays.
+    pub fn poll_once(&self) -> Result<Outcome, DetectError> {
+        match self.shared.core.try_lock() {
+            Some(core) => self.shared.look(core, self.now()),
+            None => Ok(self.shared.busy()),
+        }
+    }
+
+    /// The same, at a time of the caller's choosing: for tests and simulations
+    /// on virtual time. The timeline begins at the load, with what was given
+    /// to [`Builder::load_at`] or with zero. A time before the last one counts
+    /// as the last one; so do not mix this with `poll_once`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_once`](Self::poll_once).
+    pub fn poll_at(&self, now: Duration) -> Result<Outcome, DetectError> {
+        match self.shared.core.try_lock() {
+            Some(core) => self.shared.look(core, now),
+            None => Ok(self.shared.busy()),
+        }
+    }
+
+    /// "Reload now", as an operator means it: looks at the content itself
+    /// whatever its stamp says, judges anew what is remembered to be refused,
+    /// waits out settling and other looks for at most `timeout`, and returns
+    /// the final outcome.
+    ///
+    /// [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was up, or
+    /// that this was called from inside a callback, where there is no waiting.
+    /// If another thread's look applied the change meanwhile, that counts.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be read at present. What was active stays.
+    pub fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
+        if self.shared.is_inside() {
+            return Ok(self.shared.busy());
+        }
+        let shared = &self.shared;
+        let deadline = self.now().saturating_add(timeout);
+        let before = shared.cell.load().version();
+        let mut asked = false;
+        loop {
+            let left = deadline.saturating_sub(self.now());
+            let Some(mut core) = shared.core.try_lock_for(left) else {
+                return Ok(shared.busy());
+            };
+            if !asked {
+                core.engine.ask_again();
+                core.detector.refresh();
+                asked = true;
+            }
+            let now = self.now();
+            let outcome = shared.look(core, now)?;
+            let Outcome::Settling { until } = outcome else {
+                let active = shared.cell.load().version();
+                let applied_meanwhile = outcome == Outcome::Unchanged && active > before;
+                return Ok(if applied_meanwhile {
+                    Outcome::Applied(active)
+                } else {
+                    outcome
+                });
+            };
+            if now >= deadline {
+                return Ok(outcome);
+            }
+            shared.clock.sleep_until(until.min(deadline));
+        }
+    }
+
+    /// When the next look is due, on the same timeline as [`now`](Self::now):
+    /// a loop may sleep until then. Looking earlier does no harm.
+    #[must_use]
+    pub fn next_look(&self) -> Duration {
+        self.shared.next_look()
+    }
+
+    /// The present time: monotonic, since the load.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.shared.clock.now()
+    }
+
+    /// The present state. It can be asked for at any time, also while a look
+    /// is under way, and from inside a callback.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = {
+            let view = self.shared.view.lock();
+            let mut status = view.status.clone();
+            status.in_look_since = view.looking.map(|(_, since)| since);
+            status
+        };
+        // What readers get is the truth, also half-way through a look.
+        let active = self.shared.cell.load();
+        status.version = Some(active.version());
+        status.digest = Some(active.digest());
+        status.next_look = self.next_look();
+        status.thread_alive = self.shared.thread_alive.load(Ordering::Acquire);
+        status
+    }
+
+    /// Starts a thread that looks by itself, at first at once. Does nothing if
+    /// it runs already; after a stop it starts again.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread; or this was called from inside a callback
+    /// while another thread waits in `stop`.
+    pub fn start(&self) -> io::Result<()> {
+        self.poller.start(&self.shared, self.shared.is_inside())
+    }
+
+    /// Says "look now" to the thread, or makes the next look due at once where
+    /// there is none. A hint, cheap, and safe to give at any time: what is at
+    /// the source decides.
+    pub fn wake(&self) {
+        self.shared.signal.wake();
+    }
+
+    /// Stops the thread. Doing so twice, or without a thread, is fine.
+    ///
+    /// It waits for the look under way, if there is one, and for nothing else:
+    /// after it has returned, no callback is running, and none runs unless
+    /// somebody calls `poll_once`, `reload` or `start`. From inside a callback
+    /// it only asks, and the change under way completes.
+    pub fn stop(&self) {
+        let inside = self.shared.is_inside();
+        self.poller.stop(&self.shared.signal, inside);
+        if !inside {
+            // The look under way may be somebody else's.
+            drop(self.shared.core.lock());
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Reloader<T> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Reloader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader")
+            .field("active", &self.shared.cell.load())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    /// One look, by whoever holds the core.
+    fn look(
+        &self,
+        mut core: MutexGuard<'_, Core<T>>,
+        now: Duration,
+    ) -> Result<Outcome, DetectError> {
+        let _inside = Inside::enter(&self.view, now);
+        self.signal.take_wake();
+        let Core { engine, detector } = &mut *core;
+        let result = engine.poll(&mut **detector, now);
+        self.view.lock().status = engine.status().clone();
+        // Under the lock, so that the lines stand in the order of the changes.
+        tell(engine);
+        result
+    }
+
+    fn busy(&self) -> Outcome {
+        self.signal.wake();
+        Outcome::Busy
+    }
+
+    /// Whether the caller is inside a look, which means inside a callback.
+    fn is_inside(&self) -> bool {
+        let looking = self.view.lock().looking;
+        looking.is_some_and(|(thread, _)| thread == thread::current().id())
+    }
+
+    fn next_look(&self) -> Duration {
+        if self.signal.is_woken() {
+            return Duration::ZERO;
+        }
+        self.view.lock().status.next_look
+    }
+}
+
+impl<T: Send + Sync + 'static> Look for Shared<T> {
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
+    fn look(&self) {
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            let core = self.core.lock();
+            // What came of it is in the status and in the log.
+            let _ = Shared::look(self, core, self.clock.now());
+        }));
+        if looked.is_err() {
+            logging::look_panicked();
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let next = self.view.lock().status.next_look;
+        next.saturating_sub(self.clock.now())
+    }
+
+    fn alive(&self, alive: bool) {
+        self.thread_alive.store(alive, Ordering::Release);
+    }
+}
+
+/// Marks which thread is inside a look, and since when; takes the mark back
+/// also if the look ends in a panic.
+struct Inside<'a>(&'a Mutex<View>);
+
+impl<'a> Inside<'a> {
+    fn enter(view: &'a Mutex<View>, now: Duration) -> Self {
+        view.lock().looking = Some((thread::current().id(), now));
+        Inside(view)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.lock().looking = None;
+    }
+}
+
+/// Writes what an operator wants to read of the last look.
+fn tell<T: 'static>(engine: &Engine<T>) {
+    for event in engine.events() {
+        // A logger is not ours; one that panics costs its line.
+        let _ = CATCH(&mut || logging::write(event));
+    }
+}
+
+/// What is watched.
+enum Source {
+    File(Box<FileDetector>),
+    Other(Box<dyn Detector + Send>),
+}
+
+/// Puts a [`Reloader`] together. Nothing is read before [`load`](Self::load).
+#[must_use]
+pub struct Builder<T: Send + Sync + 'static> {
+    source: Source,
+    engine: Engine<T>,
+    limits: Limits,
+    load_timeout: Duration,
+}
+
+impl<T: Send + Sync + 'static> Builder<T> {
+    fn new(source: Source, engine: Engine<T>) -> Self {
+        Builder {
+            source,
+            engine: engine.catch(CATCH),
+            limits: Limits::default(),
+            load_timeout: DEFAULT_LOAD_TIMEOUT,
+        }
+    }
+
+    /// Adds a validator. All of them are asked, at the first load and at every
+    /// change, and whatever any of them reports refuses the document.
+    pub fn validate(mut self, check: impl Fn(&T, &mut Report) + Send + 'static) -> Self {
+        self.engine = self.engine.validate(check);
+        self
+    }
+
+    /// Adds a closure that is told of every change, after readers see it. An
+    /// error that it returns is reported; the change stays, and the others are
+    /// told, too. It is not called for the first load.
+    #[track_caller]
+    pub fn on_commit(
+        mut self,
+        f: impl FnMut(&Change<T>) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.engine = self.engine.on_commit(f);
+        self
+    }
+
+    /// Adds a listener, known as `name` in rejections, the status and the log;
+    /// see [`Listener`] for when it is called.
+    pub fn listener(
+        mut self,
+        name: impl Into<Arc<str>>,
+        listener: impl Listener<T> + 'static,
+    ) -> Self {
+        self.engine = self.engine.listener(name, listener);
+        self
+    }
+
+    /// How long to wait between looks if nothing is under way. Default 1 s.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.engine = self.engine.interval(interval);
+        self
+    }
+
+    /// How long the file must hold still before its content counts; see
+    /// [`FileDetector::settle`]. Default 100 ms. A detector of your own settles
+    /// as it likes; this says nothing to it.
+    pub fn settle(mut self, time: Duration) -> Self {
+        if let Source::File(file) = self.source {
+            self.source = Source::File(Box::new(file.settle(time)));
+        }
+        self
+    }
+
+    /// The bounds; see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long [`load`](Self::load) waits for a source that keeps changing.
+    /// Default 10 s.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.load_timeout = timeout;
+        self
+    }
+
+    /// Reads, parses and validates; refuses to start on anything bad.
+    ///
+    /// It waits for the settle time, and longer while the file is still moving.
+    ///
+    /// # Errors
+    ///
+    /// Nothing that may be served is there, and why: see [`LoadError`].
+    pub fn load(self) -> Result<Reloader<T>, LoadError> {
+        let clock = Clock::starting_at(Duration::ZERO);
+        self.load_at(clock.now(), |until| clock.sleep_until(until))
+    }
+
+    /// The same on a timeline of the caller's: `now` is its beginning, and
+    /// `wait` is called with the time to wait for and returns the time that it
+    /// is then. For tests on virtual time, `|until| until` waits for nothing;
+    /// for a program with a watchdog, it is the place to feed it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_at(
+        self,
+        now: Duration,
+        wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<Reloader<T>, LoadError> {
+        let mut engine = self.engine.limits(self.limits);
+        let (name, mut detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
+            Source::File(file) => {
+                let file = file.max_bytes(self.limits.bytes());
+                (file.origin().clone(), Box::new(file))
+            }
+            Source::Other(detector) => ("the source".into(), detector),
+        };
+        let deadline = now.saturating_add(self.load_timeout);
+        let loaded = first_load(&mut engine, &mut *detector, name, now, deadline, wait);
+        let (first, now) = loaded?;
+        let cell = Arc::new(Cell::new(first));
+        engine.listener_zero(Publisher(cell.clone()));
+        let status = engine.status().clone();
+        let shared = Shared {
+            core: Mutex::new(Core { engine, detector }),
+            cell,
+            signal: Signal::default(),
+            clock: Clock::starting_at(now),
+            thread_alive: AtomicBool::new(false),
+            view: Mutex::new(View {
+                status,
+                looking: None,
+            }),
+        };
+        Ok(Reloader {
+            shared: Arc::new(shared),
+            poller: Poller::default(),
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("limits", &self.limits)
+            .field("load_timeout", &self.load_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Looks until something is active or wrong; says what, and what time it is.
+fn first_load<T: 'static>(
+    engine: &mut Engine<T>,
+    detector: &mut dyn Detector,
+    name: Arc<str>,
+    mut now: Duration,
+    deadline: Duration,
+    mut wait: impl FnMut(Duration) -> Duration,
+) -> Result<(Arc<Snapshot<T>>, Duration), LoadError> {
+    loop {
+        let outcome = engine.poll(detector, now)?;
+        if let Some(first) = engine.active() {
+            // A failure is the caller's to tell: it gets the error itself.
+            tell(engine);
+            return Ok((first.clone(), now));
+        }
+        match outcome {
+            Outcome::Settling { .. } => {}
+            Outcome::Rejected(rejection) => return Err(LoadError::Rejected(rejection)),
+            _ => {
+                let kind = DetectErrorKind::NotFound;
+                return Err(DetectError::new(kind, name, "nothing is there").into());
+            }
+        }
+        if now >= deadline {
+            let kind = DetectErrorKind::StillChanging;
+            let message = "still changing: it never held still for the settle time";
+            return Err(DetectError::new(kind, name, message).into());
+        }
+        now = wait(engine.next_look().min(deadline)).max(now);
+    }
+}
+
+/// Why a program cannot start with what is at the source. `Debug` prints the
+/// same as `Display`, for that is what `fn main() -> Result<…>` shows.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The source cannot be read.
+    Source(DetectError),
+    /// What it holds is refused, for these reasons.
+    Rejected(Arc<Rejection>),
+}
+
+impl From<DetectError> for LoadError {
+    fn from(error: DetectError) -> Self {
+        LoadError::Source(error)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot load the configuration: ")?;
+        match self {
+            LoadError::Source(error) => write!(f, "{error}"),
+            LoadError::Rejected(rejection) => write!(f, "{rejection}"),
+        }
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for LoadError {}

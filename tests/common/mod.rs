@@ -1,0 +1,123 @@
+//! What several test files share.
+
+#![allow(dead_code, reason = "each test file uses its part of this")]
+#![allow(unreachable_pub, reason = "each test file is a crate root of its own")]
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use steadyconf::{
+    DetectError, DetectErrorKind, Detector, Document, Engine, Format, Panicked, Report, Sighting,
+};
+
+/// Far more than anything here takes, for machines that are busy.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until something is so. For what needs real time only: threads.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub fn doc(text: &str) -> Document {
+    Document::single("test", text.as_bytes())
+}
+
+pub fn gone() -> DetectError {
+    DetectError::new(DetectErrorKind::NotFound, "test", "no such file")
+}
+
+/// What calls were made, in order, by whoever has a clone.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    pub fn note(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Parses whole numbers; counts how often it was asked; panics at `panic`.
+#[derive(Clone, Default)]
+pub struct Number {
+    pub asked: Journal,
+}
+
+impl Format<u32> for Number {
+    fn parse(&self, document: &Document) -> Result<u32, Report> {
+        let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
+        self.asked.note(text.clone());
+        assert_ne!(text, "panic", "secret-in-a-panic");
+        text.trim().parse().map_err(|_| {
+            let mut report = Report::new();
+            report.add("", "expected a whole number");
+            report
+        })
+    }
+}
+
+/// A detector that says what it was told to, and `Unchanged` after that.
+#[derive(Clone, Default)]
+pub struct Script(Arc<Mutex<VecDeque<Line>>>);
+
+pub enum Line {
+    Says(Result<Sighting, DetectError>),
+    Panics,
+}
+
+impl Script {
+    pub fn says(&self, sighting: Result<Sighting, DetectError>) {
+        self.0.lock().unwrap().push_back(Line::Says(sighting));
+    }
+
+    pub fn shows(&self, text: &str) {
+        self.says(Ok(Sighting::Changed(doc(text))));
+    }
+
+    pub fn panics(&self) {
+        self.0.lock().unwrap().push_back(Line::Panics);
+    }
+}
+
+impl Detector for Script {
+    fn poll(&mut self, _now: Duration) -> Result<Sighting, DetectError> {
+        let line = self.0.lock().unwrap().pop_front();
+        match line {
+            None => Ok(Sighting::Unchanged),
+            Some(Line::Says(result)) => result,
+            Some(Line::Panics) => panic!("secret-in-a-panic"),
+        }
+    }
+}
+
+/// An engine as the host sets it up: it catches panics, and numbers above 100
+/// fail validation.
+pub fn engine(number: &Number) -> Engine<u32> {
+    Engine::new(number.clone())
+        .catch(catch)
+        .validate(|value, report| {
+            assert_ne!(*value, 99, "secret-in-a-panic");
+            if *value > 100 {
+                report.add("", "must be at most 100");
+            }
+        })
+}
+
+pub fn catch(call: &mut dyn FnMut()) -> Result<(), Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
+}

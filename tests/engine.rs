@@ -1,0 +1,426 @@
+//! The engine alone: no file, no thread, no clock. Runs without `std` features,
+//! too.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Journal, Number, Script, doc, engine, gone, ms};
+use steadyconf::{
+    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Limits, Listener, Outcome,
+    Rejection, Sighting, Stage, Version,
+};
+
+fn applied(version: u64) -> Result<Outcome, steadyconf::DetectError> {
+    Ok(Outcome::Applied(Version::new(version)))
+}
+
+#[track_caller]
+fn rejected(outcome: &Result<Outcome, steadyconf::DetectError>) -> &Arc<Rejection> {
+    match outcome {
+        Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => rejection,
+        other => panic!("expected a rejection, got {other:?}"),
+    }
+}
+
+fn value(engine: &Engine<u32>) -> u32 {
+    *engine.active().expect("something is active").value()
+}
+
+/// A listener that writes down its calls, and fails where it is told to.
+struct Noting {
+    name: &'static str,
+    journal: Journal,
+    fails_in: Option<&'static str>,
+    panics_in: Option<&'static str>,
+}
+
+impl Noting {
+    fn new(name: &'static str, journal: &Journal) -> Self {
+        Noting {
+            name,
+            journal: journal.clone(),
+            fails_in: None,
+            panics_in: None,
+        }
+    }
+
+    fn call(&self, phase: &'static str, change: &Change<u32>) -> Result<(), BoxError> {
+        let (old, new) = (change.old.version(), change.new.version());
+        let name = self.name;
+        self.journal.note(format!("{name} {phase} {old}->{new}"));
+        assert_ne!(self.panics_in, Some(phase), "secret-in-a-panic");
+        if self.fails_in == Some(phase) {
+            return Err(format!("{phase} of {name} failed").into());
+        }
+        Ok(())
+    }
+}
+
+impl Listener<u32> for Noting {
+    fn prepare(&mut self, change: &Change<u32>) -> Result<(), BoxError> {
+        self.call("prepare", change)
+    }
+
+    fn commit(&mut self, change: &Change<u32>) -> Result<(), BoxError> {
+        self.call("commit", change)
+    }
+
+    fn abort(&mut self, change: &Change<u32>) {
+        let _ = self.call("abort", change);
+    }
+}
+
+#[test]
+fn the_first_content_becomes_active_and_calls_nobody() {
+    let journal = Journal::default();
+    let mut engine = engine(&Number::default()).listener("a", Noting::new("a", &journal));
+    let mut script = Script::default();
+    assert_eq!(engine.poll(&mut script, ms(0)), Ok(Outcome::Unchanged));
+    assert!(engine.active().is_none());
+    script.shows("1");
+    assert_eq!(engine.poll(&mut script, ms(1)), applied(1));
+    assert_eq!(value(&engine), 1);
+    assert!(journal.take().is_empty());
+    assert_eq!(
+        engine.events()[0].to_string(),
+        "loaded v1 sha256:6b86b273ff34, from test"
+    );
+}
+
+#[test]
+fn g02_a_rejection_keeps_the_very_same_snapshot() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    script.shows("1");
+    engine.poll(&mut script, ms(0)).unwrap();
+    let before = engine.active().unwrap().clone();
+    for (bad, stage) in [
+        ("", Stage::Limits),
+        (" \n\t", Stage::Limits),
+        ("x", Stage::Parse),
+        ("101", Stage::Validate),
+    ] {
+        script.shows(bad);
+        let outcome = engine.poll(&mut script, ms(1));
+        assert_eq!(rejected(&outcome).stage(), stage);
+        assert!(Arc::ptr_eq(&before, engine.active().unwrap()), "{bad:?}");
+    }
+}
+
+#[test]
+fn g03_a_panic_costs_the_document_and_nothing_else() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    script.shows("1");
+    engine.poll(&mut script, ms(0)).unwrap();
+
+    for (bad, stage) in [("panic", Stage::Parse), ("99", Stage::Validate)] {
+        script.shows(bad);
+        let outcome = engine.poll(&mut script, ms(1));
+        let rejection = rejected(&outcome);
+        assert_eq!(rejection.stage(), stage);
+        assert!(!rejection.to_string().contains("secret"), "{rejection}");
+        assert!(rejection.to_string().contains("panicked"), "{rejection}");
+        assert_eq!(value(&engine), 1);
+    }
+    script.panics();
+    let error = engine.poll(&mut script, ms(2)).unwrap_err();
+    assert_eq!(error.kind(), DetectErrorKind::Panicked);
+    assert!(!error.to_string().contains("secret"), "{error}");
+
+    script.shows("2");
+    assert_eq!(engine.poll(&mut script, ms(3)), applied(2));
+    assert!(engine.status().is_healthy());
+}
+
+#[test]
+fn g03_a_listener_that_panics_or_fails_does_not_keep_the_others_from_being_called() {
+    for (fails_in, panics_in) in [(Some("commit"), None), (None, Some("commit"))] {
+        let journal = Journal::default();
+        let mut bad = Noting::new("bad", &journal);
+        (bad.fails_in, bad.panics_in) = (fails_in, panics_in);
+        let mut engine = engine(&Number::default())
+            .listener("bad", bad)
+            .listener("b", Noting::new("b", &journal));
+        engine.apply(doc("1"), ms(0));
+        let outcome = engine.apply(doc("2"), ms(1));
+        assert_eq!(outcome, Outcome::Applied(Version::new(2)));
+        assert_eq!(
+            journal.take(),
+            [
+                "bad prepare v1->v2",
+                "b prepare v1->v2",
+                "bad commit v1->v2",
+                "b commit v1->v2"
+            ]
+        );
+        let [Event::Applied { .. }, Event::ListenerFailed { error, .. }] = engine.events() else {
+            panic!("{:?}", engine.events());
+        };
+        assert_eq!(&*error.listener, "bad");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!engine.status().is_healthy());
+        assert_eq!(engine.status().listener_errors.len(), 1);
+    }
+}
+
+#[test]
+fn g04_a_document_over_the_limit_is_not_parsed() {
+    let number = Number::default();
+    let mut engine = engine(&number).limits(Limits::default().max_bytes(4));
+    let outcome = Ok(engine.apply(doc("00001"), ms(0)));
+    assert_eq!(
+        rejected(&outcome).problems()[0].to_string(),
+        "test: larger than the limit of 4 bytes"
+    );
+    assert!(number.asked.take().is_empty());
+}
+
+#[test]
+fn g09_failures_never_stop_it_and_recovery_shows() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    script.shows("1");
+    engine.poll(&mut script, ms(0)).unwrap();
+    for look in 1..=1000 {
+        script.says(Err(gone()));
+        assert_eq!(engine.poll(&mut script, ms(look)), Err(gone()));
+        assert_eq!(engine.status().consecutive_failures, look);
+    }
+    // One problem is reported once when it begins …
+    assert!(engine.events().is_empty());
+    let error = engine.status().last_error.clone().unwrap();
+    assert_eq!(error.failure, Failure::Source(gone()));
+    assert_eq!(error.since, ms(1));
+    // … and once when it ends.
+    assert_eq!(engine.poll(&mut script, ms(1001)), Ok(Outcome::Unchanged));
+    assert_eq!(engine.events(), [Event::SourceReadable { error: gone() }]);
+    assert!(engine.status().is_healthy());
+    assert_eq!(engine.status().consecutive_failures, 0);
+}
+
+#[test]
+fn g10_the_same_bytes_make_no_version() {
+    let journal = Journal::default();
+    let number = Number::default();
+    let mut engine = engine(&number).listener("a", Noting::new("a", &journal));
+    engine.apply(doc("1"), ms(0));
+    assert_eq!(engine.apply(doc("1"), ms(1)), Outcome::Unchanged);
+    assert_eq!(number.asked.take(), ["1"]);
+    assert!(journal.take().is_empty());
+    assert!(engine.events().is_empty());
+}
+
+#[test]
+fn g10_a_then_bad_then_a_ends_healthy_at_the_version_of_a() {
+    let mut engine = engine(&Number::default());
+    engine.apply(doc("1"), ms(0));
+    engine.apply(doc("bad"), ms(1));
+    assert!(!engine.status().is_healthy());
+    assert!(engine.status().source_differs);
+    assert_eq!(engine.apply(doc("1"), ms(2)), Outcome::Unchanged);
+    assert!(engine.status().is_healthy());
+    assert!(!engine.status().source_differs);
+    assert_eq!(engine.status().version, Some(Version::new(1)));
+    let [Event::Recovered { version, .. }] = engine.events() else {
+        panic!("{:?}", engine.events());
+    };
+    assert_eq!(*version, Version::new(1));
+}
+
+#[test]
+fn g11_rejected_content_is_parsed_and_reported_once_but_said_at_every_look() {
+    let number = Number::default();
+    let mut engine = engine(&number);
+    let mut script = Script::default();
+    script.shows("1");
+    engine.poll(&mut script, ms(0)).unwrap();
+    script.shows("bad");
+    let first = engine.poll(&mut script, ms(1));
+    assert_eq!(engine.events().len(), 1);
+    for look in 2..10 {
+        if look % 2 == 0 {
+            // Some detectors offer the same again.
+            script.shows("bad");
+        }
+        let again = engine.poll(&mut script, ms(look));
+        assert!(Arc::ptr_eq(rejected(&first), rejected(&again)));
+        assert!(engine.events().is_empty());
+    }
+    assert_eq!(number.asked.take(), ["1", "bad"]);
+
+    // An operator may have it judged anew; the same verdict is no news.
+    engine.ask_again();
+    let again = engine.poll(&mut script, ms(10));
+    assert!(Arc::ptr_eq(rejected(&first), rejected(&again)));
+    assert!(engine.events().is_empty());
+    assert_eq!(number.asked.take(), ["bad"]);
+    assert_eq!(engine.status().last_error.clone().unwrap().since, ms(1));
+}
+
+#[test]
+fn g11_a_rejection_outlives_a_source_that_cannot_be_read() {
+    let number = Number::default();
+    let mut engine = engine(&number);
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    engine.apply(doc("bad"), ms(1));
+    script.says(Err(gone()));
+    engine.poll(&mut script, ms(2)).unwrap_err();
+    let error = engine.status().last_error.clone().unwrap();
+    assert_eq!(error.failure, Failure::Source(gone()));
+    let outcome = engine.poll(&mut script, ms(3));
+    let error = engine.status().last_error.clone().unwrap();
+    assert_eq!(error.failure, Failure::Rejected(rejected(&outcome).clone()));
+    assert_eq!(number.asked.take(), ["1", "bad"]);
+}
+
+#[test]
+fn g14_everyone_prepares_then_everyone_commits_in_order() {
+    let journal = Journal::default();
+    let mut engine = engine(&Number::default())
+        .listener("a", Noting::new("a", &journal))
+        .listener("b", Noting::new("b", &journal));
+    engine.apply(doc("1"), ms(0));
+    engine.apply(doc("2"), ms(1));
+    assert_eq!(
+        journal.take(),
+        [
+            "a prepare v1->v2",
+            "b prepare v1->v2",
+            "a commit v1->v2",
+            "b commit v1->v2"
+        ]
+    );
+}
+
+#[test]
+fn g14_after_a_veto_nothing_is_visible_and_the_prepared_ones_undo_in_reverse() {
+    for (fails_in, panics_in) in [(Some("prepare"), None), (None, Some("prepare"))] {
+        let journal = Journal::default();
+        let mut bad = Noting::new("bad", &journal);
+        (bad.fails_in, bad.panics_in) = (fails_in, panics_in);
+        let mut panics_too = Noting::new("b", &journal);
+        panics_too.panics_in = Some("abort");
+        let mut engine = engine(&Number::default())
+            .listener("a", Noting::new("a", &journal))
+            .listener("b", panics_too)
+            .listener("bad", bad)
+            .listener("c", Noting::new("c", &journal));
+        engine.apply(doc("1"), ms(0));
+        let before = engine.active().unwrap().clone();
+        let outcome = Ok(engine.apply(doc("2"), ms(1)));
+        let rejection = rejected(&outcome);
+        assert_eq!(rejection.stage(), Stage::Prepare);
+        assert!(rejection.to_string().contains("listener bad: "));
+        assert!(!rejection.to_string().contains("secret"));
+        assert!(Arc::ptr_eq(&before, engine.active().unwrap()));
+        assert_eq!(
+            journal.take(),
+            [
+                "a prepare v1->v2",
+                "b prepare v1->v2",
+                "bad prepare v1->v2",
+                "b abort v1->v2",
+                "a abort v1->v2"
+            ]
+        );
+    }
+}
+
+#[test]
+fn g11_a_vetoed_candidate_is_offered_again_at_growing_intervals_under_new_versions() {
+    let journal = Journal::default();
+    let mut bad = Noting::new("bad", &journal);
+    bad.fails_in = Some("prepare");
+    let mut engine = engine(&Number::default()).listener("bad", bad);
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    let outcome = engine.apply(doc("2"), ms(0));
+    let Outcome::Vetoed { retry_at, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(retry_at, ms(1000));
+    assert_eq!(engine.events().len(), 1);
+    journal.take();
+    let mut offered = Vec::new();
+    for look in 1..=200 {
+        let outcome = engine.poll(&mut script, Duration::from_secs(look));
+        rejected(&outcome);
+        assert!(engine.events().is_empty(), "one veto is reported once");
+        if let Some(call) = journal.take().pop() {
+            offered.push(format!("{look} s: {call}"));
+        }
+    }
+    assert_eq!(
+        offered,
+        [
+            "1 s: bad prepare v1->v3",
+            "3 s: bad prepare v1->v4",
+            "7 s: bad prepare v1->v5",
+            "15 s: bad prepare v1->v6",
+            "31 s: bad prepare v1->v7",
+            "63 s: bad prepare v1->v8",
+            "123 s: bad prepare v1->v9",
+            "183 s: bad prepare v1->v10",
+        ]
+    );
+}
+
+#[test]
+fn time_never_goes_back_and_the_next_look_is_always_ahead() {
+    let mut engine = engine(&Number::default()).interval(Duration::ZERO);
+    let mut script = Script::default();
+    engine.poll(&mut script, ms(50)).unwrap();
+    engine.poll(&mut script, ms(20)).unwrap();
+    assert_eq!(engine.status().last_look, Some(ms(50)));
+    assert_eq!(engine.next_look(), ms(51));
+    script.says(Ok(Sighting::Settling { until: ms(0) }));
+    engine.poll(&mut script, ms(60)).unwrap();
+    assert_eq!(engine.next_look(), ms(61));
+    engine.poll(&mut script, Duration::MAX).unwrap();
+    assert_eq!(engine.next_look(), Duration::MAX);
+}
+
+#[test]
+fn settling_is_looked_at_when_it_asks_for_it() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    assert_eq!(engine.next_look(), ms(1000));
+    script.says(Ok(Sighting::Settling { until: ms(200) }));
+    let outcome = engine.poll(&mut script, ms(100));
+    assert_eq!(outcome, Ok(Outcome::Settling { until: ms(200) }));
+    assert_eq!(engine.next_look(), ms(200));
+    assert!(engine.status().settling && engine.status().source_differs);
+    engine.poll(&mut script, ms(200)).unwrap();
+    assert!(!engine.status().settling && !engine.status().source_differs);
+}
+
+#[test]
+fn g06_debug_of_what_may_hold_secrets_leaves_values_out() {
+    let document = doc("sk-secret");
+    let sighting = Sighting::Changed(document.clone());
+    let mut engine = Engine::new(Secret);
+    engine.apply(document.clone(), ms(0));
+    let old = engine.active().unwrap().clone();
+    let change = Change {
+        old: old.clone(),
+        new: old.clone(),
+    };
+    let printed = format!("{document:#?} {sighting:#?} {engine:#?} {old:#?} {change:#?}");
+    assert!(!printed.contains("sk-secret"), "{printed}");
+    // Nor as a list of bytes.
+    assert!(!printed.contains("115"), "{printed}");
+    assert!(printed.contains("sha256:"), "{printed}");
+}
+
+struct Secret;
+
+impl steadyconf::Format<String> for Secret {
+    fn parse(&self, document: &steadyconf::Document) -> Result<String, steadyconf::Report> {
+        Ok(String::from_utf8_lossy(document.layers()[0].bytes()).into_owned())
+    }
+}
