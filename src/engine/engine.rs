@@ -384,7 +384,8 @@ impl<T: 'static> Engine<T> {
     fn judge(&mut self, document: Document) -> Outcome {
         match self.admit(&document) {
             Ok(value) => self.accept(value, document),
-            Err((stage, report)) => {
+            Err((stage, mut report)) => {
+                name_the_source(&mut report, &document);
                 let rejection = self.refuse(document, stage, report, None);
                 Outcome::Rejected(rejection)
             }
@@ -434,7 +435,6 @@ impl<T: 'static> Engine<T> {
         if report.is_empty() {
             report.add("", "refused by the parser, without a reason");
         }
-        self.name_the_source(&mut report, document);
         Err(report)
     }
 
@@ -457,21 +457,7 @@ impl<T: 'static> Engine<T> {
                 *violation = violation.clone().at(place);
             }
         }
-        self.name_the_source(&mut report, document);
         report
-    }
-
-    /// Where there is one source only, a problem without a place is in it.
-    fn name_the_source(&self, report: &mut Report, document: &Document) {
-        let [only] = document.layers() else {
-            return;
-        };
-        for violation in report.violations_mut() {
-            if violation.place().is_none() {
-                let place = Place::in_origin(only.origin().clone());
-                *violation = violation.clone().at(place);
-            }
-        }
     }
 
     /// A valid value: ask the listeners, swap, tell them.
@@ -660,6 +646,19 @@ impl<T> fmt::Debug for Engine<T> {
             .field("active", &self.active)
             .field("status", &self.status)
             .finish_non_exhaustive()
+    }
+}
+
+/// Where there is one source only, a problem without a place is in it.
+fn name_the_source(report: &mut Report, document: &Document) {
+    let [only] = document.layers() else {
+        return;
+    };
+    for violation in report.violations_mut() {
+        if violation.place().is_none() {
+            let place = Place::in_origin(only.origin().clone());
+            *violation = violation.clone().at(place);
+        }
     }
 }
 
