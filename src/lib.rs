@@ -1,4 +1,67 @@
-//! steadyconf keeps a running program's configuration current.
+//! Keeps a running program's configuration current: it notices that a file
+//! changed, parses and validates what it finds, and swaps it in whole, or keeps
+//! what it has and says why.
+//!
+//! ```
+//! use steadyconf::{Reloader, Report};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Config {
+//!     greeting: String,
+//!     timeout_s: u32,
+//! }
+//!
+//! fn check(config: &Config, report: &mut Report) {
+//!     if config.timeout_s == 0 {
+//!         report.add("timeout_s", "must be at least 1");
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("config.yaml");
+//! # std::fs::write(&path, "greeting: hello\ntimeout_s: 30\n")?;
+//! let reloader = Reloader::from_file(&path)
+//!     .validate(check)
+//!     .on_commit(|change| {
+//!         println!("{} is active, {} was", change.new.version(), change.old.version());
+//!         Ok(())
+//!     })
+//!     .load()?; // refuses to start on a bad file
+//! let config = reloader.handle(); // Clone + Send + Sync
+//!
+//! assert_eq!(config.load().greeting, "hello");
+//!
+//! std::fs::write(&path, "greeting: good day\ntimeout_s: 30\n")?;
+//! reloader.reload(std::time::Duration::from_secs(5))?; // or start() a thread
+//! assert_eq!(config.load().greeting, "good day");
+//!
+//! std::fs::write(&path, "greeting: oh no\ntimeout_s: soon\n")?;
+//! println!("{:?}", reloader.reload(std::time::Duration::from_secs(5))?);
+//! // Rejected(… config.yaml:2:12: timeout_s: expected a whole number …)
+//! assert_eq!(config.load().greeting, "good day");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - A program with threads: [`Reloader`], its [`start`](Reloader::start), and
+//!   a [`Handle`] for each reader.
+//! - A program with a loop of its own: [`Reloader::poll_once`] and
+//!   [`Reloader::next_look`].
+//! - A program without `std`: [`Engine`], with a [`Detector`] and a [`Format`]
+//!   of its own.
+//! - What happens on a change: [`Listener`].
+//! - What operators see: [`Status`], [`Outcome`], [`Event`], and the log lines
+//!   under the target `steadyconf`.
+//!
+//! # Features
+//!
+//! - `std` (default): files, the thread, the clock, the log. Without it, what is
+//!   left is the engine, which needs `alloc` only.
+//! - `yaml` (default, implies `std`): YAML files, by `serde_yaml`.
+
 #![no_std]
 
 extern crate alloc;
@@ -17,3 +80,8 @@ pub use engine::{
 pub use host::Yaml;
 #[cfg(feature = "std")]
 pub use host::{Builder, FileDetector, Handle, LoadError, Loaded, Reloader};
+
+/// The README's example, compiled with the tests.
+#[cfg(all(doctest, feature = "yaml"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

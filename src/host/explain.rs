@@ -95,6 +95,8 @@ impl fmt::Display for OneOf {
 pub(crate) struct Fault {
     pub(crate) path: Vec<Segment>,
     pub(crate) problem: Problem,
+    /// It is a key that is wrong, not what the path leads to.
+    pub(crate) is_key: bool,
 }
 
 /// Where the deserializer is, and what was caught last.
@@ -107,12 +109,22 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    fn note(&self, problem: Problem) {
+    fn note(&self, mut problem: Problem, is_key: bool) {
         let mut path = self.path.borrow().clone();
-        if let Problem::Unknown { key, .. } = &problem {
-            path.push(Segment::Key(key.clone()));
+        match &mut problem {
+            Problem::Unknown { key, .. } => path.push(Segment::Key(key.clone())),
+            // The path is the map's; what is there is told apart from it.
+            Problem::Mismatch { expected, found } if is_key => {
+                expected.push_str(" as a key");
+                *found = found.or(Some("something else"));
+            }
+            _ => {}
         }
-        *self.fault.borrow_mut() = Some(Fault { path, problem });
+        *self.fault.borrow_mut() = Some(Fault {
+            path,
+            problem,
+            is_key,
+        });
         self.caught.set(self.caught.get() + 1);
     }
 
@@ -125,11 +137,11 @@ impl Trace {
 
     /// Turns what was caught into the parser's own error, which then gets the
     /// parser's line and column on its way out.
-    fn release<E: de::Error>(&self, caught: Caught<E>) -> E {
+    fn release<E: de::Error>(&self, caught: Caught<E>, is_key: bool) -> E {
         match caught {
             Caught::Passed(error) => error,
             Caught::Own(problem) => {
-                self.note(problem);
+                self.note(problem, is_key);
                 E::custom("refused")
             }
         }
@@ -149,7 +161,7 @@ where
         is_key: false,
     };
     seed.deserialize(tracked).map_err(|caught| {
-        let error = trace.release(caught);
+        let error = trace.release(caught, false);
         (error, trace.fault.take())
     })
 }
@@ -243,17 +255,16 @@ impl<'t, D> Tracked<'t, D> {
         D: Deserializer<'de>,
         V: Visitor<'de>,
     {
-        let trace = self.trace;
+        let (trace, is_key) = (self.trace, self.is_key);
         let expected = format!("{}", Expecting(&visitor, PhantomData));
         let before = trace.caught.get();
         let visitor = self.wrap(visitor);
         call(self.inner, visitor).map_err(|error| {
             // Nothing was caught below, so the deserializer itself refused, here.
             if trace.caught.get() == before {
-                trace.note(Problem::Mismatch {
-                    expected: in_words(&expected),
-                    found: None,
-                });
+                let expected = in_words(&expected);
+                let found = None;
+                trace.note(Problem::Mismatch { expected, found }, is_key);
             }
             Caught::Passed(error)
         })
@@ -323,7 +334,7 @@ macro_rules! visit_scalar {
         $(fn $method<E: de::Error>(self, value: $type) -> Result<Self::Value, E> {
             self.note_key(&value);
             let visited = self.inner.$method::<Caught<E>>(value);
-            visited.map_err(|caught| self.trace.release(caught))
+            visited.map_err(|caught| self.trace.release(caught, self.is_key))
         })*
     };
 }
@@ -365,29 +376,29 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
 
     fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Self::Value, E> {
         let visited = self.inner.visit_bytes::<Caught<E>>(value);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
         let visited = self.inner.visit_none::<Caught<E>>();
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
         let visited = self.inner.visit_unit::<Caught<E>>();
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
         let de = self.wrap(de);
         let visited = self.inner.visit_some(de);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
         let de = self.wrap(de);
         let visited = self.inner.visit_newtype_struct(de);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
@@ -397,7 +408,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
             index: 0,
         };
         let visited = self.inner.visit_seq(seq);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
@@ -407,13 +418,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
             key: String::new(),
         };
         let visited = self.inner.visit_map(map);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Self::Value, A::Error> {
         let data = self.wrap(data);
         let visited = self.inner.visit_enum(data);
-        visited.map_err(|caught| self.trace.release(caught))
+        visited.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 }
 
@@ -423,7 +434,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Tracked<'_, S> {
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
         let de = self.wrap(de);
         let value = self.inner.deserialize(de);
-        value.map_err(|caught| self.trace.release(caught))
+        value.map_err(|caught| self.trace.release(caught, self.is_key))
     }
 }
 
@@ -664,7 +675,7 @@ impl<'de> DeserializeSeed<'de> for IsKey<'_> {
 macro_rules! compare_key {
     ($($method:ident($type:ty);)*) => {
         $(fn $method<E: de::Error>(self, key: $type) -> Result<bool, E> {
-            Ok(self.0 == key.to_string())
+            Ok(format!("{key}") == self.0)
         })*
     };
 }

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
 
-use super::explain::{self, Fault, Find, Problem};
+use super::explain::{self, Fault, Find};
 use super::path::{self, PathDisplay, Segment};
 use super::std::format;
 use super::std::prelude::rust_2024::*;
@@ -112,20 +112,22 @@ fn mismatch<T: DeserializeOwned>(layer: &Layer) -> Violation {
         let place = place.unwrap_or_else(|| Place::in_origin(layer.origin().clone()));
         return Violation::new("", message).at(place);
     }
-    let Some(Fault { path, problem }) = fault else {
+    let Some(fault) = fault else {
         return Violation::new("", "does not fit the expected type");
     };
-    let (found, kind) = find(layer, &path);
-    let message = problem.message(kind);
-    // For these, the parser's error was raised at an outer field, or at none.
-    let at_the_path = matches!(problem, Problem::Custom | Problem::Unknown { .. });
+    let Fault { path, .. } = &fault;
+    let (found, kind) = find(layer, path);
+    let message = fault.problem.message(kind);
+    // Where the parser raised its error is right for a key. For a value it may
+    // be a field further out, so what was found at the very path is better.
     let raised = place_of(&error, layer);
+    let at_the_path = kind.is_some() && !fault.is_key;
     let place = if at_the_path {
         found.or(raised)
     } else {
         raised.or(found)
     };
-    let violation = Violation::new(PathDisplay(&path).to_string(), message);
+    let violation = Violation::new(PathDisplay(path).to_string(), message);
     violation.at(place.unwrap_or_else(|| Place::in_origin(layer.origin().clone())))
 }
 

@@ -1,0 +1,110 @@
+//! What the operator finds in the log. A file of its own, for there is one
+//! logger in a process.
+#![cfg(feature = "yaml")]
+
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use steadyconf::Reloader;
+
+struct Lines(Mutex<Vec<(Level, String)>>);
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+impl Log for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        assert_eq!(record.target(), "steadyconf");
+        let line = (record.level(), record.args().to_string());
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn flush(&self) {}
+}
+
+fn lines() -> Vec<(Level, String)> {
+    std::mem::take(&mut LINES.0.lock().unwrap())
+}
+
+#[derive(serde::Deserialize)]
+struct Config {
+    #[allow(dead_code, reason = "only its type matters here")]
+    api_key: String,
+    workers: u32,
+}
+
+#[test]
+fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let name = path.display();
+    let write = |text: &str| fs::write(&path, text).unwrap();
+    write("api_key: sk-canary\nworkers: 1\n");
+
+    let reloader = Reloader::<Config>::from_file(&path)
+        .validate(|config, report| {
+            if config.workers == 0 {
+                report.add("workers", "must be at least 1");
+            }
+        })
+        .listener("pool", Pool)
+        .load_at(Duration::ZERO, |until| until)
+        .unwrap();
+    let loaded = format!("loaded v1 sha256:0e6fc4fedd94, from {name}");
+    assert_eq!(lines(), [(Level::Info, loaded)]);
+
+    // Each state lasts for many looks, and is told once.
+    let mut now = reloader.next_look();
+    let mut look = || {
+        for _ in 0..10 {
+            let _ = reloader.poll_at(now);
+            now = reloader.next_look();
+        }
+        lines()
+    };
+    write("api_key: sk-canary\nworkers: 2\n");
+    let applied = format!("applied v2 sha256:39a694ae0983 in place of v1, from {name}");
+    let failed = String::from("v2 is active, but listener pool: two is too many");
+    assert_eq!(look(), [(Level::Info, applied), (Level::Warn, failed)]);
+
+    write("api_key: sk-canary\nworkers: sk-canary\n");
+    let wrong = format!(
+        "keeping v2; sha256:c67c411cd572 does not parse, 1 problem:\n  {name}:2:10: workers: \
+         expected a whole number from 0 to 4294967295, found a string"
+    );
+    assert_eq!(look(), [(Level::Warn, wrong)]);
+
+    write("api_key: sk-canary\nworkers: 0\n");
+    let invalid = format!(
+        "keeping v2; sha256:abcb277419be fails validation, 1 problem:\n  {name}:2:10: workers: \
+         must be at least 1"
+    );
+    assert_eq!(look(), [(Level::Warn, invalid)]);
+
+    fs::remove_file(&path).unwrap();
+    let gone = format!("keeping v2; cannot read {name}: no such file");
+    assert_eq!(look(), [(Level::Warn, gone)]);
+
+    write("api_key: sk-canary\nworkers: 2\n");
+    let back = format!("can read {name} again");
+    let good = String::from("recovered: the source is again v2 sha256:39a694ae0983");
+    assert_eq!(look(), [(Level::Warn, back), (Level::Warn, good)]);
+}
+
+struct Pool;
+
+impl steadyconf::Listener<Config> for Pool {
+    fn commit(&mut self, change: &steadyconf::Change<Config>) -> Result<(), steadyconf::BoxError> {
+        if change.new.workers == 2 {
+            return Err("two is too many".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! What people read when a document does not fit its type: place, path, what
+//! was expected, what kind of thing was found; never a value.
+#![cfg(feature = "yaml")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::ms;
+use serde::{Deserialize, Deserializer, de};
+use steadyconf::{Document, Engine, Outcome, Yaml};
+
+/// One of each way in which a type can refuse.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what is refused is never read")]
+struct Everything {
+    #[serde(default)]
+    small: u8,
+    #[serde(default)]
+    signed: i16,
+    #[serde(default)]
+    ratio: f64,
+    #[serde(default)]
+    on: bool,
+    #[serde(default)]
+    letter: Option<char>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    pair: Option<(u8, u8)>,
+    #[serde(default)]
+    by_name: BTreeMap<String, Inner>,
+    #[serde(default)]
+    by_number: BTreeMap<u16, bool>,
+    #[serde(default)]
+    mode: Option<Mode>,
+    #[serde(default)]
+    either: Option<Either>,
+    #[serde(default, deserialize_with = "even")]
+    even: u64,
+    #[serde(default)]
+    wrapped: Option<Wrapped>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "what is refused is never read")]
+struct Inner {
+    limit: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "what is refused is never read")]
+enum Mode {
+    Fast,
+    Slow { pause: u32 },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "what is refused is never read")]
+enum Either {
+    Number(u32),
+    Flag(bool),
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "what is refused is never read")]
+struct Wrapped(u8);
+
+/// A type's own parser, whose message quotes what it was given.
+fn even<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(de)?;
+    let number: u64 = text
+        .parse()
+        .map_err(|_| de::Error::custom(format!("{text} is no number")))?;
+    if number % 2 == 1 {
+        let found = de::Unexpected::Unsigned(number);
+        return Err(de::Error::invalid_value(found, &"an even number"));
+    }
+    Ok(number)
+}
+
+fn message(text: &str) -> String {
+    let mut engine = Engine::<Everything>::new(Yaml);
+    match engine.apply(Document::single("c.yaml", text.as_bytes()), ms(0)) {
+        Outcome::Rejected(rejection) => {
+            let all = rejection.to_string();
+            assert!(!all.contains("canary") && !all.contains("4242"), "{all}");
+            assert_eq!(rejection.problems().len(), 1, "{all}");
+            rejection.problems()[0].to_string()
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
+    let custom = "refused by its type (the reason is not repeated here: it may quote the value)";
+    let mut wrong = Vec::new();
+    let table = [
+        (
+            "small: sk-canary",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found a string",
+        ),
+        (
+            "small: 4242",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found another",
+        ),
+        (
+            "small: -4242",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found another",
+        ),
+        (
+            "small: 4.242",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found a number with a fraction",
+        ),
+        (
+            "small: [canary]",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found a list",
+        ),
+        (
+            "small: null",
+            "c.yaml:1:8: small: expected a whole number from 0 to 255, found nothing",
+        ),
+        (
+            "signed: 424242",
+            "c.yaml:1:9: signed: expected a whole number from -32768 to 32767, found another",
+        ),
+        (
+            "ratio: canary",
+            "c.yaml:1:8: ratio: expected a number, found a string",
+        ),
+        (
+            "ratio: {canary: 1}",
+            "c.yaml:1:8: ratio: expected a number, found a mapping",
+        ),
+        (
+            "on: yes",
+            "c.yaml:1:5: on: expected true or false, found a string",
+        ),
+        (
+            "letter: canary",
+            "c.yaml:1:9: letter: expected a character, found a string",
+        ),
+        (
+            "names: canary",
+            "c.yaml:1:8: names: expected a list, found a string",
+        ),
+        (
+            "names:\n- a\n- {canary: 1}",
+            "c.yaml:3:3: names[1]: expected a string, found a mapping",
+        ),
+        (
+            "pair: [1]",
+            "c.yaml:1:7: pair: expected a tuple of size 2, found 1 of them",
+        ),
+        (
+            "pair: [1, canary]",
+            "c.yaml:1:11: pair[1]: expected a whole number from 0 to 255, found a string",
+        ),
+        (
+            "by_name:\n  a.b:\n    limit: canary",
+            "c.yaml:3:12: by_name[\"a.b\"].limit: expected a whole number from 0 to 4294967295, found a string",
+        ),
+        (
+            "by_name:\n  x: {limt: 1}",
+            "c.yaml:2:6: by_name.x: the key `limit` is missing",
+        ),
+        (
+            "by_number: {canary: true}",
+            "c.yaml:1:13: by_number: expected a whole number from 0 to 65535 as a key, found something else",
+        ),
+        (
+            "by_number: {7: canary}",
+            "c.yaml:1:16: by_number.7: expected true or false, found a string",
+        ),
+        (
+            "mode: canary",
+            "c.yaml:1:7: mode: expected one of `fast`, `slow`",
+        ),
+        (
+            "mode: !slow {pause: canary}",
+            "c.yaml:1:21: mode.pause: expected a whole number from 0 to 4294967295, found a string",
+        ),
+        ("either: canary", &format!("c.yaml:1:9: either: {custom}")),
+        (
+            "small: 1\neven: sk-canary",
+            &format!("c.yaml:2:7: even: {custom}"),
+        ),
+        (
+            "even: 42421",
+            "c.yaml:1:7: even: expected an even number, found a whole number",
+        ),
+        (
+            "wrapped: canary",
+            "c.yaml:1:10: wrapped: expected a whole number from 0 to 255, found a string",
+        ),
+        (
+            "small: 1\nsmall: 4242",
+            "c.yaml:1:1: the key `small` is given twice",
+        ),
+        (
+            "smal: 4242",
+            "c.yaml:1:1: smal: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`",
+        ),
+        ("- canary", "c.yaml:1:1: expected a mapping, found a list"),
+        (
+            "sk-canary",
+            "c.yaml:1:1: expected a mapping, found a string",
+        ),
+        (
+            "a: &x sk-canary\nsmall: *x",
+            "c.yaml:1:1: a: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`",
+        ),
+        (
+            "names: [&x sk-canary]\nsmall: *x",
+            "c.yaml:1:9: small: expected a whole number from 0 to 255, found a string",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = message(text);
+        if found != expected {
+            wrong.push(format!("{text}\n  said     {found}\n  expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
+    let mut wrong = Vec::new();
+    let table = [
+        (
+            "names: [sk-canary",
+            "c.yaml:2:1: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence at line 1 column 8",
+        ),
+        (
+            "names: \"sk-canary",
+            "c.yaml:1:18: not valid YAML: found unexpected end of stream, while scanning a quoted scalar at line 1 column 8",
+        ),
+        (
+            "names: @sk-canary",
+            "c.yaml:1:8: not valid YAML: found character that cannot start any token, while scanning for the next token",
+        ),
+        (
+            "small: *canary",
+            "c.yaml:1:8: not valid YAML: unknown anchor",
+        ),
+        (
+            "small: 1\n---\nsmall: canary",
+            "c.yaml: not valid YAML: expected one document, found a second one after `---`",
+        ),
+        (
+            "small: canary: 1",
+            "c.yaml:1:14: not valid YAML: mapping values are not allowed in this context",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = message(text);
+        if found != expected {
+            wrong.push(format!("{text}\n  said     {found}\n  expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn g04_depth_and_aliases_end_in_an_error() {
+    let deep = format!("names: {}{}", "[".repeat(500), "]".repeat(500));
+    let mut engine = Engine::<serde_yaml::Value>::new(Yaml);
+    let outcome = engine.apply(Document::single("c.yaml", deep.as_bytes()), ms(0));
+    let Outcome::Rejected(rejection) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let text = rejection.to_string();
+    assert!(text.contains("nested more than 128 levels deep"), "{text}");
+
+    let mut laughs = String::from("a0: &a0 [lol]\n");
+    for n in 1..20 {
+        let before = vec![format!("*a{}", n - 1); 10].join(", ");
+        laughs += &format!("a{n}: &a{n} [{before}]\n");
+    }
+    let outcome = engine.apply(Document::single("c.yaml", laughs.as_bytes()), ms(0));
+    let Outcome::Rejected(rejection) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let text = rejection.to_string();
+    assert!(text.contains("expand to too much"), "{text}");
+}
+
+#[test]
+fn g05_nothing_but_markup_is_no_configuration() {
+    let nothings = [
+        "# all\n# out\n",
+        "---\n",
+        "---\n...\n",
+        "%YAML 1.1\n---\n",
+        "\u{feff}# bom\n",
+        "~",
+        "--- ~ # null\n",
+        "!!map",
+        "&anchor",
+        "--- !tag &anchor # and a comment\n",
+    ];
+    for text in nothings {
+        let expected = "c.yaml: holds no value, only comments or nothing";
+        assert_eq!(message(text), expected, "{text}");
+    }
+}

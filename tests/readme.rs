@@ -1,0 +1,23 @@
+//! The README names tests for its promises; each has to exist.
+
+use std::fs;
+
+#[test]
+fn every_test_that_the_readme_names_exists() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let mut code = String::new();
+    for entry in fs::read_dir("tests").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            code += &fs::read_to_string(path).unwrap();
+        }
+    }
+    let named: Vec<_> = readme
+        .split('`')
+        .filter(|word| word.starts_with('g') && word[1..].starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}()")), "{name}");
+    }
+}
