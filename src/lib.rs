@@ -2,7 +2,8 @@
 //! changed, parses and validates what it finds, and swaps it in whole, or keeps
 //! what it has and says why.
 //!
-//! ```
+#![cfg_attr(feature = "yaml", doc = "```")]
+#![cfg_attr(not(feature = "yaml"), doc = "```ignore")]
 //! use steadyconf::{Reloader, Report};
 //!
 //! #[derive(serde::Deserialize)]
