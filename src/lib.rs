@@ -80,7 +80,7 @@ pub use engine::{
 #[cfg(feature = "yaml")]
 pub use host::Yaml;
 #[cfg(feature = "std")]
-pub use host::{Builder, FileDetector, Handle, LoadError, Loaded, Reloader};
+pub use host::{Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Waited};
 
 /// The README's example, compiled with the tests.
 #[cfg(all(doctest, feature = "yaml"))]

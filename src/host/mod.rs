@@ -19,7 +19,7 @@ mod sync;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-pub use cell::{Handle, Loaded};
+pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 pub use reloader::{Builder, LoadError, Reloader};
 #[cfg(feature = "yaml")]

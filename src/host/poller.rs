@@ -167,3 +167,75 @@ fn run(look: &impl Look) {
         look.look();
     }
 }
+
+/// Every interleaving of the thread and those who wake and stop it, by loom.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::super::std::sync::Arc;
+    use super::*;
+    use crate::host::sync::{AtomicUsize, Ordering};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// The loop of `run`, counting its looks.
+    fn looks(signal: &Signal, looked: &AtomicUsize) {
+        while signal.wait(|| HOUR) {
+            signal.take_wake();
+            looked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn g19_stop_always_ends_the_loop() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::default());
+            let looked = Arc::new(AtomicUsize::new(0));
+            let (theirs, count) = (signal.clone(), looked.clone());
+            let thread = loom::thread::spawn(move || looks(&theirs, &count));
+            signal.wake();
+            signal.stop();
+            // A loop that missed it would wait for ever, and loom would say so.
+            thread.join().unwrap();
+            assert!(looked.load(Ordering::SeqCst) <= 1);
+        });
+    }
+
+    #[test]
+    fn g07_a_wake_is_never_lost() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::default());
+            let looked = Arc::new(AtomicUsize::new(0));
+            let (theirs, count) = (signal.clone(), looked.clone());
+            let thread = loom::thread::spawn(move || {
+                // Each wake that comes after a look began leads to another.
+                for _ in 0..2 {
+                    assert!(theirs.wait(|| HOUR));
+                    theirs.take_wake();
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            signal.wake();
+            while looked.load(Ordering::SeqCst) == 0 {
+                loom::thread::yield_now();
+            }
+            signal.wake();
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn g19_a_stop_is_taken_back_in_time_or_not_at_all() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::default());
+            let theirs = signal.clone();
+            let thread = loom::thread::spawn(move || theirs.wait(|| HOUR));
+            signal.stop();
+            let taken_back = signal.take_back_stop();
+            if taken_back {
+                // The thread is still in its loop, and hears what comes next.
+                signal.wake();
+            }
+            assert_eq!(thread.join().unwrap(), taken_back);
+        });
+    }
+}

@@ -15,9 +15,8 @@ use super::std::panic::{AssertUnwindSafe, catch_unwind};
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use super::std::sync::atomic::{AtomicBool, Ordering};
 use super::std::thread::{self, ThreadId};
-use super::sync::{Mutex, MutexGuard};
+use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
 use crate::engine::{
     BoxError, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits, Listener,
@@ -210,7 +209,12 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// The system gives no thread; or this was called from inside a callback
     /// while another thread waits in `stop`.
     pub fn start(&self) -> io::Result<()> {
-        self.poller.start(&self.shared, self.shared.is_inside())
+        self.shared.cell.close(false);
+        let started = self.poller.start(&self.shared, self.shared.is_inside());
+        if started.is_err() {
+            self.shared.cell.close(true);
+        }
+        started
     }
 
     /// Says "look now" to the thread, or makes the next look due at once where
@@ -228,6 +232,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// it only asks, and the change under way completes.
     pub fn stop(&self) {
         let inside = self.shared.is_inside();
+        self.shared.cell.close(true);
         self.poller.stop(&self.shared.signal, inside);
         if !inside {
             // The look under way may be somebody else's.
