@@ -61,6 +61,8 @@
 //!
 //! - `std` (default): files, the thread, the clock, the log. Without it, what is
 //!   left is the engine, which needs `alloc` only.
+//! - `testing`: the contract that every detector keeps, as a suite to run your
+//!   own against.
 //! - `yaml` (default, implies `std`): YAML files, by `serde_yaml`.
 
 #![no_std]
@@ -70,12 +72,14 @@ extern crate alloc;
 mod engine;
 #[cfg(feature = "std")]
 mod host;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use engine::{
     BoxError, Catch, Change, DetectError, DetectErrorKind, Detector, Digest, Document, Engine,
-    Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError, Outcome, Panicked,
-    Place, Rejection, Report, Settle, Settled, Sighting, Snapshot, Stage, Status, Version,
-    Violation,
+    Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError, ManualDetector,
+    Outcome, Panicked, Place, Rejection, Report, Settle, Settled, Sighting, Snapshot, Stage,
+    Status, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use host::Yaml;

@@ -15,6 +15,7 @@ mod logging;
 mod path;
 mod poller;
 mod reloader;
+mod shared;
 mod sync;
 #[cfg(feature = "yaml")]
 mod yaml;

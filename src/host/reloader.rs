@@ -5,7 +5,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::cell::{Cell, Handle, Publisher};
+use super::cell::{Cell, Handle, Loaded, Publisher};
 use super::clock::Clock;
 use super::file::FileDetector;
 use super::poller::{Look, Poller, Signal};
@@ -439,10 +439,39 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self.load_at(clock.now(), |until| clock.sleep_until(until))
     }
 
-    /// The same on a timeline of the caller's: `now` is its beginning, and
-    /// `wait` is called with the time to wait for and returns the time that it
-    /// is then. For tests on virtual time, `|until| until` waits for nothing;
-    /// for a program with a watchdog, it is the place to feed it.
+    /// Reads, parses and validates once, and starts nothing: for a program's own
+    /// `--check-config`, as `nginx -t` has it. What is returned is what would
+    /// have been loaded, as version 1; the log is left alone.
+    ///
+    /// ```
+    /// # use steadyconf::Reloader;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "1")?;
+    /// match Reloader::<u32>::from_file(&path).check() {
+    ///     Ok(config) => println!("{} is good", config.digest()),
+    ///     Err(error) => {
+    ///         eprintln!("{error}");
+    ///         std::process::exit(1);
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`load`](Self::load) would have refused to start on.
+    pub fn check(self) -> Result<Loaded<T>, LoadError> {
+        let clock = Clock::starting_at(Duration::ZERO);
+        let first = self.first_load(clock.now(), |until| clock.sleep_until(until))?;
+        Ok(Loaded::new(first.snapshot))
+    }
+
+    /// The same as [`load`](Self::load), on a timeline of the caller's: `now` is
+    /// its beginning, and `wait` is called with the time to wait for and
+    /// returns the time that it is then. For tests on virtual time,
+    /// `|until| until` waits for nothing; for a program with a watchdog, it is
+    /// the place to feed it.
     ///
     /// # Errors
     ///
@@ -452,25 +481,17 @@ impl<T: Send + Sync + 'static> Builder<T> {
         now: Duration,
         wait: impl FnMut(Duration) -> Duration,
     ) -> Result<Reloader<T>, LoadError> {
-        let mut engine = self.engine.limits(self.limits);
-        let (name, mut detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
-            Source::File(file) => {
-                let file = file.max_bytes(self.limits.bytes());
-                (file.origin().clone(), Box::new(file))
-            }
-            Source::Other(detector) => ("the source".into(), detector),
-        };
-        let deadline = now.saturating_add(self.load_timeout);
-        let loaded = first_load(&mut engine, &mut *detector, name, now, deadline, wait);
-        let (first, now) = loaded?;
-        let cell = Arc::new(Cell::new(first));
+        let first = self.first_load(now, wait)?;
+        let (mut engine, detector) = (first.engine, first.detector);
+        tell(&engine);
+        let cell = Arc::new(Cell::new(first.snapshot));
         engine.listener_zero(Publisher(cell.clone()));
         let status = engine.status().clone();
         let shared = Shared {
             core: Mutex::new(Core { engine, detector }),
             cell,
             signal: Signal::default(),
-            clock: Clock::starting_at(now),
+            clock: Clock::starting_at(first.now),
             thread_alive: AtomicBool::new(false),
             view: Mutex::new(View {
                 status,
@@ -482,6 +503,56 @@ impl<T: Send + Sync + 'static> Builder<T> {
             poller: Poller::default(),
         })
     }
+
+    /// Looks until something is active or wrong.
+    fn first_load(
+        self,
+        mut now: Duration,
+        mut wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<First<T>, LoadError> {
+        let mut engine = self.engine.limits(self.limits);
+        let (name, mut detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
+            Source::File(file) => {
+                let file = file.max_bytes(self.limits.bytes());
+                (file.origin().clone(), Box::new(file))
+            }
+            Source::Other(detector) => ("the source".into(), detector),
+        };
+        let deadline = now.saturating_add(self.load_timeout);
+        loop {
+            let outcome = engine.poll(&mut *detector, now)?;
+            if let Some(snapshot) = engine.active().cloned() {
+                return Ok(First {
+                    engine,
+                    detector,
+                    snapshot,
+                    now,
+                });
+            }
+            match outcome {
+                Outcome::Settling { .. } => {}
+                Outcome::Rejected(rejection) => return Err(LoadError::Rejected(rejection)),
+                _ => {
+                    let kind = DetectErrorKind::NotFound;
+                    return Err(DetectError::new(kind, name, "nothing is there").into());
+                }
+            }
+            if now >= deadline {
+                let kind = DetectErrorKind::StillChanging;
+                let message = "still changing: it never held still for the settle time";
+                return Err(DetectError::new(kind, name, message).into());
+            }
+            now = wait(engine.next_look().min(deadline)).max(now);
+        }
+    }
+}
+
+/// What a first load leads to.
+struct First<T> {
+    engine: Engine<T>,
+    detector: Box<dyn Detector + Send>,
+    snapshot: Arc<Snapshot<T>>,
+    now: Duration,
 }
 
 impl<T: Send + Sync + 'static> fmt::Debug for Builder<T> {
@@ -490,39 +561,6 @@ impl<T: Send + Sync + 'static> fmt::Debug for Builder<T> {
             .field("limits", &self.limits)
             .field("load_timeout", &self.load_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// Looks until something is active or wrong; says what, and what time it is.
-fn first_load<T: 'static>(
-    engine: &mut Engine<T>,
-    detector: &mut dyn Detector,
-    name: Arc<str>,
-    mut now: Duration,
-    deadline: Duration,
-    mut wait: impl FnMut(Duration) -> Duration,
-) -> Result<(Arc<Snapshot<T>>, Duration), LoadError> {
-    loop {
-        let outcome = engine.poll(detector, now)?;
-        if let Some(first) = engine.active() {
-            // A failure is the caller's to tell: it gets the error itself.
-            tell(engine);
-            return Ok((first.clone(), now));
-        }
-        match outcome {
-            Outcome::Settling { .. } => {}
-            Outcome::Rejected(rejection) => return Err(LoadError::Rejected(rejection)),
-            _ => {
-                let kind = DetectErrorKind::NotFound;
-                return Err(DetectError::new(kind, name, "nothing is there").into());
-            }
-        }
-        if now >= deadline {
-            let kind = DetectErrorKind::StillChanging;
-            let message = "still changing: it never held still for the settle time";
-            return Err(DetectError::new(kind, name, message).into());
-        }
-        now = wait(engine.next_look().min(deadline)).max(now);
     }
 }
 
