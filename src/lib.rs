@@ -57,6 +57,9 @@
 //! - What operators see: [`Status`], [`Outcome`], [`Event`], and the log lines
 //!   under the target `steadyconf`.
 //!
+//! How it works, the life of one change, and why hints carry no truth: see
+//! `how_it_works` among the modules.
+//!
 //! # Features
 //!
 //! - `std` (default): files, the thread, the clock, the log. Without it, what is
@@ -72,6 +75,9 @@ extern crate alloc;
 mod engine;
 #[cfg(feature = "std")]
 mod host;
+#[cfg(all(doc, feature = "yaml"))]
+#[doc = include_str!("docs/how_it_works.md")]
+pub mod how_it_works {}
 #[cfg(feature = "testing")]
 pub mod testing;
 

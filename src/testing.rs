@@ -32,11 +32,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// How far apart its looks are if the detector does not say otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+type Write = Box<dyn FnMut(&[u8])>;
+type Remove = Box<dyn FnMut()>;
+
 /// A detector with what the suite needs to move its source.
 pub struct Subject {
     detector: Box<dyn Detector>,
-    write: Box<dyn FnMut(&[u8])>,
-    remove: Option<Box<dyn FnMut()>>,
+    write: Write,
+    remove: Option<Remove>,
     now: Duration,
 }
 

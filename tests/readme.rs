@@ -6,7 +6,8 @@ use std::fs;
 fn every_test_that_the_readme_names_exists() {
     let readme = fs::read_to_string("README.md").unwrap();
     let mut code = String::new();
-    for entry in fs::read_dir("tests").unwrap() {
+    let folders = ["tests", "src/host", "src/engine"].map(|folder| fs::read_dir(folder).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             code += &fs::read_to_string(path).unwrap();

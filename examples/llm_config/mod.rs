@@ -196,7 +196,33 @@ fn unique<'a>(
     seen
 }
 
+/// A good file of at least `bytes` bytes, and less than 400 more.
+#[allow(
+    dead_code,
+    reason = "not every program that shares this file needs one"
+)]
+pub fn of_size(bytes: usize) -> String {
+    let mut providers = String::from("llm_providers:\n");
+    let mut agents = String::from("agents:\n");
+    for i in 0.. {
+        if providers.len() + agents.len() >= bytes {
+            break;
+        }
+        providers += &format!(
+            "  - name: provider-{i}\n    provider: openai\n    model_name: gpt-4\n    \
+             api_key: sk-not-a-real-key-{i}\n    default_call_options: {{temperature: 0.7, \
+             max_tokens: 1024}}\n"
+        );
+        agents += &format!(
+            "  - name: agent-{i}\n    llm_provider_name: provider-{i}\n    system_prompt: \
+             You are helper number {i}.\n    max_iterations: 5\n"
+        );
+    }
+    providers + &agents
+}
+
 /// A commented file that is good.
+#[allow(dead_code, reason = "not every program that shares this file needs it")]
 pub const SAMPLE: &str = r#"# Which models there are, and who uses them.
 llm_providers:
   - name: openai

@@ -93,13 +93,19 @@ fn main() {
     flash.set(*b"limit=7");
     let (outcome, active, told) = look(&mut flash);
     let first = outcome == Ok(Outcome::Applied(Version::new(1))) && active == Some(7);
-    expect("the first is loaded", first && told.contains("loaded v1 sha256:"));
+    expect(
+        "the first is loaded",
+        first && told.contains("loaded v1 sha256:"),
+    );
 
     flash.set(*b"limit=9");
     let (outcome, active, _) = look(&mut flash);
     let second = outcome == Ok(Outcome::Applied(Version::new(2))) && active == Some(9);
     expect("a change is applied", second);
-    expect("the listener was told", committed.load(Ordering::Relaxed) == 7009);
+    expect(
+        "the listener was told",
+        committed.load(Ordering::Relaxed) == 7009,
+    );
 
     for (bad, why) in [
         ("", "is empty"),
@@ -115,11 +121,17 @@ fn main() {
     flash.set(*b"limit=51");
     let (outcome, active, told) = look(&mut flash);
     let vetoed = matches!(outcome, Ok(Outcome::Vetoed { .. })) && active == Some(9);
-    expect("the listener vetoes", vetoed && told.contains("opens to 50"));
+    expect(
+        "the listener vetoes",
+        vetoed && told.contains("opens to 50"),
+    );
 
     flash.set(*b"limit=9");
     let (outcome, active, told) = look(&mut flash);
     let back = outcome == Ok(Outcome::Unchanged) && active == Some(9);
-    expect("the same bytes are no change", back && told.contains("recovered"));
+    expect(
+        "the same bytes are no change",
+        back && told.contains("recovered"),
+    );
     bare::print("steadyconf ran without std\n");
 }
