@@ -1,7 +1,8 @@
 //! The contract of a [`Detector`], as a suite that any detector can be run
 //! against. Behind the feature `testing`; needs no `std`.
 //!
-//! ```
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use std::sync::{Arc, Mutex};
 //! use steadyconf::{ManualDetector, testing};
 //!
