@@ -12,7 +12,6 @@ use super::poller::{Look, Poller, Signal};
 use super::std::error::Error;
 use super::std::io;
 use super::std::panic::{AssertUnwindSafe, catch_unwind};
-use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::thread::{self, ThreadId};
@@ -68,7 +67,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// A relative path is taken from the folder that is current now.
     #[cfg(feature = "yaml")]
-    pub fn from_file(path: impl AsRef<Path>) -> Builder<T>
+    pub fn from_file(path: impl AsRef<super::std::path::Path>) -> Builder<T>
     where
         T: serde::de::DeserializeOwned,
     {
