@@ -394,9 +394,40 @@ fn settling_is_looked_at_when_it_asks_for_it() {
     let outcome = engine.poll(&mut script, ms(100));
     assert_eq!(outcome, Ok(Outcome::Settling { until: ms(200) }));
     assert_eq!(engine.next_look(), ms(200));
-    assert!(engine.status().settling && engine.status().source_differs);
+    assert_eq!(engine.status().settling_since, Some(ms(100)));
+    assert!(engine.status().source_differs);
     engine.poll(&mut script, ms(200)).unwrap();
-    assert!(!engine.status().settling && !engine.status().source_differs);
+    assert_eq!(engine.status().settling_since, None);
+    assert!(!engine.status().source_differs);
+}
+
+#[test]
+fn g20_a_source_that_never_holds_still_is_told_once_and_so_is_its_end() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    let mut told = Vec::new();
+    for look in 0..200 {
+        let now = ms(1000 + look * 100);
+        script.says(Ok(Sighting::Settling {
+            until: now + ms(100),
+        }));
+        engine.poll(&mut script, now).unwrap();
+        told.extend(engine.events().iter().map(|e| format!("{now:?}: {e}")));
+    }
+    let line = "11s: keeping v1; the source has been changing for 10 s";
+    assert_eq!(told, [line]);
+    let error = engine.status().last_error.clone().unwrap();
+    assert_eq!(
+        (error.failure, error.since),
+        (Failure::StillChanging, ms(1000))
+    );
+    assert!(!engine.status().is_healthy());
+    engine.poll(&mut script, ms(30_000)).unwrap();
+    let line = "recovered: the source is again v1 sha256:6b86b273ff34";
+    assert_eq!(engine.events()[0].to_string(), line);
+    assert!(engine.status().is_healthy());
+    assert_eq!(engine.status().consecutive_failures, 0);
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn g02_content_counts_only_after_it_has_held_still() {
     let until = start + ms(100);
     assert_eq!(outcome, Ok(Outcome::Settling { until }));
     assert_eq!(world.reloader.next_look(), until);
-    assert!(world.reloader.status().settling);
+    assert_eq!(world.reloader.status().settling_since, Some(start));
 
     // Another piece is written just before the time is up: it starts anew.
     world.write(&SAMPLE.replace("gpt-3.5-turbo", "gpt-4o"));

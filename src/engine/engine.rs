@@ -38,6 +38,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// long each time, up to this: what it waits for may take its time.
 const LONGEST_VETO_PAUSE: Duration = Duration::from_secs(60);
 
+/// Content that has not held still for this long is worth a line in the log.
+const STILL_CHANGING: Duration = Duration::from_secs(10);
+
 /// Finding a place may mean to parse again, so only the first few get one.
 const MAX_LOCATED: usize = 16;
 
@@ -142,6 +145,8 @@ pub struct Engine<T> {
     last_version: Version,
     refused: Option<Refused>,
     source_error: Option<(DetectError, Duration)>,
+    settling_since: Option<Duration>,
+    still_changing: bool,
     ask_again: bool,
     status: Status,
     events: Vec<Event>,
@@ -163,6 +168,8 @@ impl<T: 'static> Engine<T> {
             last_version: Version::NONE,
             refused: None,
             source_error: None,
+            settling_since: None,
+            still_changing: false,
             ask_again: false,
             status: Status::default(),
             events: Vec::new(),
@@ -319,6 +326,8 @@ impl<T: 'static> Engine<T> {
     }
 
     fn source_failed(&mut self, error: DetectError) -> DetectError {
+        self.settling_since = None;
+        self.still_changing = false;
         let known = self.source_error.as_ref().is_some_and(|(e, _)| *e == error);
         if !known {
             self.events.push(Event::SourceFailed {
@@ -334,10 +343,40 @@ impl<T: 'static> Engine<T> {
         if let Some((error, _)) = self.source_error.take() {
             self.events.push(Event::SourceReadable { error });
         }
-        match sighting {
-            Sighting::Settling { until } => Outcome::Settling { until },
-            Sighting::Unchanged => self.standing(),
+        if let Sighting::Settling { until } = sighting {
+            self.settling();
+            return Outcome::Settling { until };
+        }
+        self.settling_since = None;
+        let was_changing = core::mem::take(&mut self.still_changing);
+        let events = self.events.len();
+        let outcome = match sighting {
             Sighting::Changed(document) => self.offer(document),
+            _ => self.standing(),
+        };
+        if was_changing && outcome == Outcome::Unchanged && self.events.len() == events {
+            self.recovered();
+        }
+        outcome
+    }
+
+    /// The source moves; once that has lasted for long, it is told.
+    fn settling(&mut self) {
+        let since = *self.settling_since.get_or_insert(self.now);
+        let lasted = self.now.saturating_sub(since);
+        if lasted >= STILL_CHANGING && !self.still_changing {
+            self.still_changing = true;
+            self.events.push(Event::StillChanging {
+                keeping: self.version(),
+                lasted,
+            });
+        }
+    }
+
+    fn recovered(&mut self) {
+        if let Some(active) = &self.active {
+            let (version, digest) = (active.version(), active.digest());
+            self.events.push(Event::Recovered { version, digest });
         }
     }
 
@@ -365,14 +404,12 @@ impl<T: 'static> Engine<T> {
     /// Some content, new or not: only what is neither active nor remembered to
     /// be refused is worth parsing.
     fn offer(&mut self, document: Document) -> Outcome {
-        if let Some(active) = self.active.as_ref() {
-            if *active.document() == document {
-                let (version, digest) = (active.version(), active.digest());
-                if self.refused.take().is_some() {
-                    self.events.push(Event::Recovered { version, digest });
-                }
-                return Outcome::Unchanged;
+        let active = self.active.as_ref();
+        if active.is_some_and(|active| *active.document() == document) {
+            if self.refused.take().is_some() {
+                self.recovered();
             }
+            return Outcome::Unchanged;
         }
         let remembered = self.refused.as_ref();
         if remembered.is_some_and(|refused| refused.document == document) {
@@ -602,10 +639,15 @@ impl<T: 'static> Engine<T> {
         };
         let soonest = self.now.saturating_add(SHORTEST_PAUSE);
         self.status.next_look = wanted.min(regular).max(soonest);
-        self.status.settling = matches!(result, Ok(Outcome::Settling { .. }));
+        self.status.settling_since = self.settling_since;
         self.status.last_error = self.last_error();
         match result {
-            Ok(Outcome::Settling { .. }) => self.status.source_differs = true,
+            Ok(Outcome::Settling { .. }) => {
+                self.status.source_differs = true;
+                if self.still_changing {
+                    self.count_failure();
+                }
+            }
             Ok(Outcome::Unchanged | Outcome::Applied(_)) => {
                 self.ask_again = false;
                 self.status.source_differs = false;
@@ -632,6 +674,10 @@ impl<T: 'static> Engine<T> {
                 failure: Failure::Source(error.clone()),
                 since: *since,
             });
+        }
+        if let (true, Some(since)) = (self.still_changing, self.settling_since) {
+            let failure = Failure::StillChanging;
+            return Some(LastError { failure, since });
         }
         self.refused.as_ref().map(|refused| LastError {
             failure: Failure::Rejected(refused.rejection.clone()),

@@ -48,6 +48,9 @@ pub enum Failure {
     Source(DetectError),
     /// What it holds is refused.
     Rejected(Arc<Rejection>),
+    /// What it holds changes all the time, and has not held still for long
+    /// enough to count.
+    StillChanging,
 }
 
 impl fmt::Display for Failure {
@@ -55,6 +58,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Source(error) => write!(f, "{error}"),
             Failure::Rejected(rejection) => write!(f, "{rejection}"),
+            Failure::StillChanging => f.write_str("the source is still changing"),
         }
     }
 }
@@ -116,8 +120,9 @@ pub struct Status {
     /// it is refused, or it is still settling. While the source cannot be read,
     /// the last that is known.
     pub source_differs: bool,
-    /// Whether content at the source has not held still for long enough yet.
-    pub settling: bool,
+    /// Since when there is content at the source that has not held still for
+    /// long enough yet; `None` if there is none.
+    pub settling_since: Option<Duration>,
     /// Which listeners failed to take the active snapshot into use.
     pub listener_errors: Arc<[ListenerError]>,
     /// When the next look is due.
@@ -172,7 +177,16 @@ pub enum Event {
         /// The problem that ended.
         error: DetectError,
     },
-    /// The source went back to what is active after something was refused.
+    /// The source changes all the time and never holds still for long enough;
+    /// the old snapshot stays until it does.
+    StillChanging {
+        /// What stays active; `None` if there is nothing yet.
+        keeping: Option<Version>,
+        /// How long it has been so.
+        lasted: Duration,
+    },
+    /// The source went back to what is active after something was refused,
+    /// or while it was changing.
     Recovered {
         /// What is active.
         version: Version,
@@ -212,6 +226,10 @@ impl fmt::Display for Event {
             }
             Event::SourceReadable { error } => {
                 write!(f, "can read {} again", error.origin())
+            }
+            Event::StillChanging { keeping, lasted } => {
+                let (keeping, seconds) = (Keeping(*keeping), lasted.as_secs());
+                write!(f, "{keeping}; the source has been changing for {seconds} s")
             }
             Event::Recovered { version, digest } => {
                 let digest = digest.short();

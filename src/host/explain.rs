@@ -573,11 +573,19 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Tracked<'_, A> {
 
 /// Goes to the field at a path and fails there, so that the parser's error
 /// tells the line and the column. If there is no such field, it fails at the
-/// last one on the way: that is where it is missing. `kind` is set only at the
-/// field itself.
+/// last one on the way: that is where it is missing.
 pub(crate) struct Find<'p> {
     pub(crate) path: &'p [Segment],
-    pub(crate) kind: &'p Cell<Option<&'static str>>,
+    pub(crate) reached: &'p Cell<Reached>,
+}
+
+/// How far it came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reached {
+    /// How many segments of the path exist.
+    pub(crate) depth: usize,
+    /// What kind of thing is there, if the field itself exists.
+    pub(crate) kind: Option<&'static str>,
 }
 
 impl<'de> DeserializeSeed<'de> for Find<'_> {
@@ -585,6 +593,20 @@ impl<'de> DeserializeSeed<'de> for Find<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
         de.deserialize_any(self)
+    }
+}
+
+/// The same, one segment further in. Called only if there is something.
+struct Deeper<'p>(Find<'p>);
+
+impl<'de> DeserializeSeed<'de> for Deeper<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
+        let reached = self.0.reached;
+        let depth = reached.get().depth + 1;
+        reached.set(Reached { depth, kind: None });
+        self.0.deserialize(de)
     }
 }
 
@@ -600,7 +622,9 @@ macro_rules! name_kind {
 impl Find<'_> {
     fn stop<E: de::Error>(self, kind: &'static str) -> Result<(), E> {
         if self.path.is_empty() {
-            self.kind.set(Some(kind));
+            let depth = self.reached.get().depth;
+            let kind = Some(kind);
+            self.reached.set(Reached { depth, kind });
         }
         Err(E::custom("here"))
     }
@@ -634,8 +658,8 @@ impl<'de> Visitor<'de> for Find<'_> {
                 return self.stop("a list");
             }
         }
-        let kind = self.kind;
-        match seq.next_element_seed(Find { path, kind })? {
+        let reached = self.reached;
+        match seq.next_element_seed(Deeper(Find { path, reached }))? {
             Some(()) => Ok(()),
             None => self.stop("a list"),
         }
@@ -645,10 +669,10 @@ impl<'de> Visitor<'de> for Find<'_> {
         let [Segment::Key(wanted), path @ ..] = self.path else {
             return self.stop("a mapping");
         };
-        let kind = self.kind;
+        let reached = self.reached;
         while let Some(found) = map.next_key_seed(IsKey(wanted))? {
             if found {
-                return map.next_value_seed(Find { path, kind });
+                return map.next_value_seed(Deeper(Find { path, reached }));
             }
             map.next_value::<IgnoredAny>()?;
         }

@@ -403,6 +403,23 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self
     }
 
+    /// Adds a file that takes precedence over the ones before it. Maps are merged
+    /// key by key; anything else replaces; an explicit `null` removes. The files
+    /// are read, judged and applied together, as one configuration; each of them
+    /// has to be there and to hold a value.
+    ///
+    /// # Panics
+    ///
+    /// If the builder was not made from a file, which a program finds out when
+    /// it is run for the first time.
+    pub fn then_file(mut self, path: impl AsRef<super::std::path::Path>) -> Self {
+        let Source::File(file) = self.source else {
+            core::panic!("then_file() adds to files; this builder has a detector of its own");
+        };
+        self.source = Source::File(Box::new(file.then_file(path)));
+        self
+    }
+
     /// How long the file must hold still before its content counts; see
     /// [`FileDetector::settle`]. Default 100 ms. A detector of your own settles
     /// as it likes; this says nothing to it.
@@ -513,7 +530,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
         let (name, mut detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
             Source::File(file) => {
                 let file = file.max_bytes(self.limits.bytes());
-                (file.origin().clone(), Box::new(file))
+                (file.name(), Box::new(file))
             }
             Source::Other(detector) => ("the source".into(), detector),
         };

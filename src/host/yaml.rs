@@ -4,10 +4,12 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
+use core::slice;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
+use serde_yaml::{Mapping, Value};
 
-use super::explain::{self, Fault, Find};
+use super::explain::{self, Find};
 use super::path::{self, PathDisplay, Segment};
 use super::std::format;
 use super::std::prelude::rust_2024::*;
@@ -15,44 +17,100 @@ use crate::engine::{Document, Format, Layer, Place, Report, Violation};
 
 /// Reads YAML, and so JSON, into any type that `serde` can deserialize.
 ///
-/// A document of one layer is parsed straight into the type. Errors say line,
-/// column, field path, what was expected and what kind of thing was found,
-/// never a value. The parser stops at its first mistake, so there is one
-/// violation at a time.
+/// Errors say line, column, field path, what was expected and what kind of thing
+/// was found, never a value. The parser stops at its first mistake, so there is
+/// one violation at a time.
 ///
 /// An empty document, one of comments alone and a bare `null` are errors, also
 /// where every field has a default: a file that was truncated must not switch
 /// everything off. Write `{}` to ask for all defaults.
+///
+/// A document of one layer is parsed straight into the type. Several are merged
+/// first, each over the ones before it:
+///
+/// | the later layer has | and the earlier one has | the result is |
+/// |---|---|---|
+/// | a mapping | a mapping | both, merged key by key |
+/// | `null` for a key | anything, or nothing | without that key |
+/// | anything else | anything, or nothing | the later one's |
+///
+/// Each layer has to hold a value of its own. In a merge a bare `4` or `true` is
+/// no string: write it in quotes where a string is meant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Yaml;
 
 impl<T: DeserializeOwned> Format<T> for Yaml {
     fn parse(&self, document: &Document) -> Result<T, Report> {
-        let layer = only_layer(document)?;
-        if says_nothing(layer.bytes()) {
-            let nothing = Violation::new("", "holds no value, only comments or nothing");
-            return Err(nothing.at(Place::in_origin(layer.origin().clone())).into());
+        let nothing = "holds no value, only comments or nothing";
+        let empty = |layer: &&Layer| says_nothing(layer.bytes());
+        let mut report = Report::new();
+        for layer in document.layers().iter().filter(empty) {
+            report.push(Violation::new("", nothing).at(whole(layer)));
         }
-        let parsed = serde_yaml::from_slice(layer.bytes());
-        // The error itself is of no use: it quotes the input.
-        parsed.map_err(|_quotes_the_input| explain::<T>(layer).into())
+        if !report.is_empty() {
+            return Err(report);
+        }
+        match document.layers() {
+            // The errors themselves are of no use: they quote the input.
+            [only] => serde_yaml::from_slice(only.bytes())
+                .map_err(|_quotes_the_input| explain::<T>(only).into()),
+            layers => {
+                let merged = merge(layers)?;
+                T::deserialize(&merged)
+                    .map_err(|_quotes_the_input| mismatch::<T, _>(layers, &merged).into())
+            }
+        }
     }
 
     fn locate(&self, document: &Document, path: &str) -> Option<Place> {
-        let layer = only_layer(document).ok()?;
-        let (place, _) = find(layer, &path::parse(path)?);
-        place
+        let path = path::parse(path)?;
+        find(document.layers(), &path).place
     }
 }
 
-fn only_layer(document: &Document) -> Result<&Layer, Violation> {
-    match document.layers() {
-        [only] => Ok(only),
-        layers => {
-            let message = format!("expected one YAML document, found {} layers", layers.len());
-            Err(Violation::new("", message))
+/// All layers as one value, the later over the earlier.
+fn merge(layers: &[Layer]) -> Result<Value, Report> {
+    let mut report = Report::new();
+    let mut merged = Value::Null;
+    for layer in layers {
+        match serde_yaml::from_slice(layer.bytes()) {
+            Ok(value) => merge_into(&mut merged, value),
+            Err(_quotes_the_input) => report.push(explain::<Value>(layer)),
         }
     }
+    if report.is_empty() {
+        return Ok(merged);
+    }
+    Err(report)
+}
+
+/// Depth is bounded: the parser gives no value that is nested more deeply than
+/// 128 levels.
+fn merge_into(base: &mut Value, over: Value) {
+    let over = match (&mut *base, over) {
+        (Value::Mapping(base), Value::Mapping(over)) => {
+            for (key, value) in over {
+                merge_key(base, key, value);
+            }
+            return;
+        }
+        (_, over) => over,
+    };
+    *base = over;
+}
+
+fn merge_key(base: &mut Mapping, key: Value, value: Value) {
+    if value.is_null() {
+        base.remove(&key);
+    } else if let Some(present) = base.get_mut(&key) {
+        merge_into(present, value);
+    } else {
+        base.insert(key, value);
+    }
+}
+
+fn whole(layer: &Layer) -> Place {
+    Place::in_origin(layer.origin().clone())
 }
 
 /// Whether there is no value in it: white space, comments, document markers,
@@ -76,7 +134,9 @@ fn says_nothing(bytes: &[u8]) -> bool {
 
 /// Why the layer does not give a `T`.
 fn explain<T: DeserializeOwned>(layer: &Layer) -> Violation {
-    syntax(layer).unwrap_or_else(|| mismatch::<T>(layer))
+    let layers = slice::from_ref(layer);
+    let de = || serde_yaml::Deserializer::from_slice(layer.bytes());
+    syntax(layer).unwrap_or_else(|| mismatch::<T, _>(layers, de()))
 }
 
 /// What is wrong with the YAML itself, if anything is.
@@ -95,40 +155,53 @@ fn syntax(layer: &Layer) -> Option<Violation> {
         }
         None => text,
     };
-    let place = place.unwrap_or_else(|| Place::in_origin(layer.origin().clone()));
+    let place = place.unwrap_or_else(|| whole(layer));
     Some(Violation::new("", format!("not valid YAML: {message}")).at(place))
 }
 
-/// Which field does not fit the type.
-fn mismatch<T: DeserializeOwned>(layer: &Layer) -> Violation {
-    let de = serde_yaml::Deserializer::from_slice(layer.bytes());
+/// Which field does not fit the type. `de` gives what the layers give together.
+fn mismatch<'de, T, D>(layers: &[Layer], de: D) -> Violation
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de, Error = serde_yaml::Error>,
+{
     let Err((error, fault)) = explain::trace(PhantomData::<T>, de) else {
         // It failed before and does not fail now: the type is not a function of
         // its input.
         return Violation::new("", "does not fit the expected type");
     };
-    if let Some(message) = resource_limit(&error) {
-        let place = place_of(&error, layer);
-        let place = place.unwrap_or_else(|| Place::in_origin(layer.origin().clone()));
-        return Violation::new("", message).at(place);
+    // What was merged has no places of its own.
+    let raised = match layers {
+        [only] => place_of(&error, only).or_else(|| Some(whole(only))),
+        _ => None,
+    };
+    let (path, message, place) = match (resource_limit(&error), fault) {
+        (Some(message), _) => (String::new(), message.into(), raised),
+        (None, None) => (
+            String::new(),
+            "does not fit the expected type".into(),
+            raised,
+        ),
+        (None, Some(fault)) => {
+            let found = find(layers, &fault.path);
+            let message = fault.problem.message(found.kind);
+            // Where the parser raised its error is right for a key. For a value
+            // it may be a field further out, so what was found at the very path
+            // is better.
+            let at_the_path = found.kind.is_some() && !fault.is_key;
+            let place = if at_the_path {
+                found.place.or(raised)
+            } else {
+                raised.or(found.place)
+            };
+            (PathDisplay(&fault.path).to_string(), message, place)
+        }
+    };
+    let violation = Violation::new(path, message);
+    match place {
+        Some(place) => violation.at(place),
+        None => violation,
     }
-    let Some(fault) = fault else {
-        return Violation::new("", "does not fit the expected type");
-    };
-    let Fault { path, .. } = &fault;
-    let (found, kind) = find(layer, path);
-    let message = fault.problem.message(kind);
-    // Where the parser raised its error is right for a key. For a value it may
-    // be a field further out, so what was found at the very path is better.
-    let raised = place_of(&error, layer);
-    let at_the_path = kind.is_some() && !fault.is_key;
-    let place = if at_the_path {
-        found.or(raised)
-    } else {
-        raised.or(found)
-    };
-    let violation = Violation::new(PathDisplay(path).to_string(), message);
-    violation.at(place.unwrap_or_else(|| Place::in_origin(layer.origin().clone())))
 }
 
 /// The bounds that `serde_yaml` keeps by itself. Its text is compared, not
@@ -144,17 +217,38 @@ fn resource_limit(error: &serde_yaml::Error) -> Option<&'static str> {
     None
 }
 
-/// Where the field is (or the nearest one around it), and what kind of thing it
-/// holds.
-fn find(layer: &Layer, path: &[Segment]) -> (Option<Place>, Option<&'static str>) {
-    let kind = Cell::new(None);
-    let seed = Find { path, kind: &kind };
-    let found = seed.deserialize(serde_yaml::Deserializer::from_slice(layer.bytes()));
-    let place = found.err().and_then(|error| place_of(&error, layer));
-    (place, kind.get())
+/// Where a field is, and what kind of thing it holds.
+#[derive(Default)]
+struct Found {
+    place: Option<Place>,
+    kind: Option<&'static str>,
+}
+
+/// Finds a field, or the nearest one around it, in the layer that supplied it:
+/// the last one that goes as far along the path as any.
+fn find(layers: &[Layer], path: &[Segment]) -> Found {
+    let mut best = Found::default();
+    let mut depth = 0;
+    for layer in layers {
+        let reached = Cell::default();
+        let seed = Find {
+            path,
+            reached: &reached,
+        };
+        let de = serde_yaml::Deserializer::from_slice(layer.bytes());
+        let place = seed.deserialize(de).err();
+        let place = place.and_then(|error| place_of(&error, layer));
+        let reached = reached.get();
+        if place.is_some() && reached.depth >= depth {
+            depth = reached.depth;
+            let kind = reached.kind;
+            best = Found { place, kind };
+        }
+    }
+    best
 }
 
 fn place_of(error: &serde_yaml::Error, layer: &Layer) -> Option<Place> {
     let at = error.location()?;
-    Some(Place::in_origin(layer.origin().clone()).at(at.line(), at.column()))
+    Some(whole(layer).at(at.line(), at.column()))
 }

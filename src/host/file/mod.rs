@@ -1,4 +1,4 @@
-//! Notices that a file changed, by looking at it.
+//! Notices that a file, or one of several, changed, by looking at it.
 //!
 //! The path is opened anew at every look, with whatever links are in it, so a
 //! link that is flipped anywhere along it is seen. A stamp decides whether to
@@ -7,15 +7,17 @@
 
 mod read;
 mod stamp;
+#[cfg(test)]
+mod tests;
 
 use core::time::Duration;
 
 use super::std::path::{Path, PathBuf, absolute};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use super::std::{format, io};
+use super::std::{format, io, vec};
 use crate::engine::{
-    DetectError, DetectErrorKind, Detector, Document, Limits, Settle, Settled, Sighting,
+    DetectError, DetectErrorKind, Detector, Document, Layer, Limits, Settle, Settled, Sighting,
 };
 use read::ReadError;
 use stamp::Stamp;
@@ -30,15 +32,15 @@ const DEFAULT_SETTLE: Duration = Duration::from_millis(100);
 /// clock and the file's own times can be set.
 const YOUNG: Duration = Duration::from_secs(2);
 
-/// After so many looks that trusted the stamp, one reads the file in full: a
-/// mapped write, or a network file system, may leave the stamp as it was.
-const FULL_READ_EVERY: u32 = 30;
-
 /// When to look again if the file moved while it was read and no settle time
 /// says so.
 const MOVED_PAUSE: Duration = Duration::from_millis(10);
 
-/// A [`Detector`] for one file.
+/// A file that never holds still for the settle time may pass after so many
+/// settle times if it was only ever replaced by rename, in whole.
+const PATIENCE: u32 = 20;
+
+/// A [`Detector`] for one file, or for several that are read as one.
 ///
 /// `Reloader::from_file` makes one; make it yourself to use another format:
 ///
@@ -48,37 +50,74 @@ const MOVED_PAUSE: Duration = Duration::from_millis(10);
 ///
 /// let detector = FileDetector::new("app.conf").settle(Duration::from_millis(250));
 /// ```
+///
+/// Several files are of one generation: if any of them moved while they were
+/// read, none of that read counts. So where all of them lie behind one link that
+/// is flipped (Kubernetes' `..data`), what is offered is never a mix. A file of
+/// the set that is missing is an error for the whole.
 #[derive(Debug)]
 pub struct FileDetector {
-    path: PathBuf,
-    origin: Arc<str>,
+    members: Vec<Member>,
     max_bytes: usize,
     settle: Settle<Document>,
-    seen: Option<Seen>,
+    /// How many looks in a row the stamps alone were trusted.
+    trusted: u32,
     refresh: bool,
+    restless: Option<Restless>,
+    #[cfg(test)]
+    meanwhile: tests::Meanwhile,
 }
 
-/// The stamp that was read last, and how far it can be trusted.
+/// One file of the set.
 #[derive(Debug)]
-struct Seen {
-    stamp: Stamp,
+struct Member {
+    path: PathBuf,
+    origin: Arc<str>,
+    /// The stamp at this look, while it lasts.
+    stamp: Option<Stamp>,
+    /// The stamp under which the file was last read whole, and the look that
+    /// saw that stamp first.
+    read: Option<(Stamp, Duration)>,
+}
+
+/// Content that differs from what was offered, and has not held still yet.
+#[derive(Debug)]
+struct Restless {
     since: Duration,
-    trusted: u32,
+    /// Whether every sighting so far was of files that were renamed into place.
+    by_rename: bool,
+}
+
+/// Why a look had no result.
+enum Failed {
+    /// Something about the file of this index.
+    Member(usize, ReadError),
+    /// A file changed between its stamps. `written` if that was not by putting
+    /// another file in its place.
+    Moved { written: bool },
 }
 
 impl FileDetector {
     /// Watches the file at `path`. A relative path is taken from the folder that
     /// is current now; links in it are followed anew at every look.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref();
         FileDetector {
-            path: absolute(path).unwrap_or_else(|_| path.to_path_buf()),
-            origin: path.to_string_lossy().into(),
+            members: vec![Member::new(path.as_ref())],
             max_bytes: Limits::default().bytes(),
             settle: Settle::new(DEFAULT_SETTLE),
-            seen: None,
+            trusted: 0,
             refresh: false,
+            restless: None,
+            #[cfg(test)]
+            meanwhile: tests::Meanwhile::default(),
         }
+    }
+
+    /// Adds a file that takes precedence over the ones before it.
+    #[must_use]
+    pub fn then_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.members.push(Member::new(path.as_ref()));
+        self
     }
 
     /// How long content must hold still before it counts. Default 100 ms. Zero
@@ -90,88 +129,218 @@ impl FileDetector {
         self
     }
 
-    /// Refuses a larger file. Default 1 MiB. At most one byte more is read.
+    /// Refuses more bytes than this, all files together. Default 1 MiB. At most
+    /// one byte more is read.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    pub(crate) fn origin(&self) -> &Arc<str> {
-        &self.origin
+    /// The names of the files, for messages about all of them.
+    pub(crate) fn name(&self) -> Arc<str> {
+        let names: Vec<_> = self.members.iter().map(|m| &*m.origin).collect();
+        names.join(", ").into()
     }
 
-    fn look(&mut self, now: Duration) -> Result<Sighting, ReadError> {
-        let stamp = Stamp::of_path(&self.path)?;
-        if self.may_trust(&stamp, now) {
+    fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
+        self.take_stamps()?;
+        if self.may_trust(now) {
             return Ok(Sighting::Unchanged);
         }
-        let (bytes, opened) = read::bounded(&self.path, self.max_bytes)?;
-        let after = Stamp::of_path(&self.path)?;
-        if opened != stamp || after != stamp {
-            return Ok(self.moved(now));
-        }
-        self.remember(stamp, now);
-        let document = Document::single(self.origin.clone(), bytes);
+        let document = self.read()?;
+        self.compare_stamps()?;
+        let renamed = self.remember(now);
         Ok(match self.settle.see(document, now) {
-            Settled::Unchanged => Sighting::Unchanged,
-            Settled::Waiting(until) => Sighting::Settling { until },
-            Settled::Ready => match self.settle.offered() {
-                Some(document) => Sighting::Changed(document.clone()),
-                None => Sighting::Unchanged,
-            },
+            Settled::Unchanged => self.rest(),
+            Settled::Ready => self.offer(),
+            Settled::Waiting(until) => self.wait(until, renamed, now),
         })
     }
 
-    /// Whether the stamp alone shows that nothing happened since the last read.
-    fn may_trust(&mut self, stamp: &Stamp, now: Duration) -> bool {
-        if self.refresh || self.settle.is_waiting() {
-            return false;
+    fn take_stamps(&mut self) -> Result<(), Failed> {
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let stamp = Stamp::of_path(&member.path);
+            member.stamp = Some(stamp.map_err(|error| Failed::Member(index, error))?);
         }
-        let Some(seen) = &mut self.seen else {
-            return false;
-        };
-        let aged = now.saturating_sub(seen.since) >= YOUNG;
-        if seen.stamp != *stamp || !aged || seen.trusted >= FULL_READ_EVERY {
-            return false;
-        }
-        seen.trusted += 1;
-        true
+        Ok(())
     }
 
-    /// The file was read whole under one stamp.
-    fn remember(&mut self, stamp: Stamp, now: Duration) {
+    /// Whether the stamps alone show that nothing happened since the last read.
+    fn may_trust(&mut self, now: Duration) -> bool {
+        if self.refresh || self.restless.is_some() || self.trusted >= stamp::FULL_READ_EVERY {
+            return false;
+        }
+        let trusted = self.members.iter().all(|member| member.is_aged(now));
+        self.trusted += u32::from(trusted);
+        trusted
+    }
+
+    /// Reads the whole set. Each file has to be the very one whose stamp was
+    /// taken.
+    fn read(&mut self) -> Result<Document, Failed> {
+        let mut layers = Vec::with_capacity(self.members.len());
+        let mut left = self.max_bytes;
+        for index in 0..self.members.len() {
+            self.meanwhile(Step::Stamped(index));
+            let member = &self.members[index];
+            let read = read::bounded(&member.path, left);
+            let (bytes, opened) = read.map_err(|error| Failed::Member(index, error))?;
+            member.must_still_be(&opened)?;
+            left = left.saturating_sub(bytes.len());
+            layers.push(Layer::new(member.origin.clone(), bytes));
+            self.meanwhile(Step::Read(index));
+        }
+        Ok(Document::new(layers))
+    }
+
+    fn compare_stamps(&mut self) -> Result<(), Failed> {
+        for (index, member) in self.members.iter().enumerate() {
+            let after = Stamp::of_path(&member.path);
+            let after = after.map_err(|error| Failed::Member(index, error))?;
+            member.must_still_be(&after)?;
+        }
+        Ok(())
+    }
+
+    /// The set was read whole under these stamps. Says whether what is new in it
+    /// came by rename.
+    fn remember(&mut self, now: Duration) -> bool {
         self.refresh = false;
-        let since = match &self.seen {
-            Some(seen) if seen.stamp == stamp => seen.since,
-            _ => now,
-        };
-        self.seen = Some(Seen {
-            stamp,
-            since,
-            trusted: 0,
-        });
+        self.trusted = 0;
+        let mut renamed = true;
+        for member in &mut self.members {
+            let Some(stamp) = member.stamp else {
+                continue;
+            };
+            match &member.read {
+                Some((read, _)) if *read == stamp => {}
+                other => {
+                    let same_file = |(read, _): &(Stamp, _)| stamp.is_the_same_file(read);
+                    let written = other.as_ref().is_some_and(same_file);
+                    renamed &= stamp.was_renamed() && !written;
+                    member.read = Some((stamp, now));
+                }
+            }
+        }
+        renamed
     }
 
-    /// The file changed between the first stamp and the last: what was read may
-    /// be half of one and half of another, so it does not count.
-    fn moved(&mut self, now: Duration) -> Sighting {
-        self.seen = None;
+    /// What is there is what was offered last.
+    fn rest(&mut self) -> Sighting {
+        self.restless = None;
+        Sighting::Unchanged
+    }
+
+    fn offer(&mut self) -> Sighting {
+        self.restless = None;
+        match self.settle.offered() {
+            Some(document) => Sighting::Changed(document.clone()),
+            None => Sighting::Unchanged,
+        }
+    }
+
+    /// New content that has not held still for long enough. Where it never does,
+    /// because somebody renames a new file into place again and again, each is
+    /// whole, and after some patience one of them may pass.
+    fn wait(&mut self, until: Duration, renamed: bool, now: Duration) -> Sighting {
+        let restless = self.restless.get_or_insert(Restless {
+            since: now,
+            by_rename: true,
+        });
+        restless.by_rename &= renamed;
+        let patience = self.settle.time().saturating_mul(PATIENCE);
+        let patient = now.saturating_sub(restless.since) < patience;
+        if patient || !restless.by_rename {
+            return Sighting::Settling { until };
+        }
+        self.settle.accept();
+        self.offer()
+    }
+
+    /// A file changed between its stamps: what was read may be half of one and
+    /// half of another, so it does not count.
+    fn moved(&mut self, written: bool, now: Duration) -> Sighting {
         self.settle.disturb();
+        let restless = self.restless.get_or_insert(Restless {
+            since: now,
+            by_rename: true,
+        });
+        restless.by_rename &= !written;
         let pause = self.settle.time().max(MOVED_PAUSE);
         Sighting::Settling {
             until: now.saturating_add(pause),
+        }
+    }
+
+    fn failed(&mut self, index: usize, error: ReadError) -> DetectError {
+        self.settle.disturb();
+        self.restless = None;
+        for member in &mut self.members {
+            member.read = None;
+        }
+        let error = match error {
+            // The limit is one for all of them.
+            ReadError::TooLarge(_) => ReadError::TooLarge(self.max_bytes),
+            other => other,
+        };
+        describe(error, &self.members[index].origin)
+    }
+
+    /// Where tests let something happen in the middle of a look.
+    #[cfg(test)]
+    fn meanwhile(&mut self, step: Step) {
+        self.meanwhile.call(step);
+    }
+
+    #[cfg(not(test))]
+    fn meanwhile(&mut self, _: Step) {}
+}
+
+/// A moment in the middle of a look, of the file of this index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Stamped(usize),
+    Read(usize),
+}
+
+impl Member {
+    fn new(path: &Path) -> Self {
+        Member {
+            path: absolute(path).unwrap_or_else(|_| path.to_path_buf()),
+            origin: path.to_string_lossy().into(),
+            stamp: None,
+            read: None,
+        }
+    }
+
+    /// Whether the file was read under the stamp that it has now, and that stamp
+    /// is old enough to prove something.
+    fn is_aged(&self, now: Duration) -> bool {
+        let Some((read, since)) = &self.read else {
+            return false;
+        };
+        self.stamp.as_ref() == Some(read) && now.saturating_sub(*since) >= YOUNG
+    }
+
+    fn must_still_be(&self, stamp: &Stamp) -> Result<(), Failed> {
+        match &self.stamp {
+            Some(before) if before == stamp => Ok(()),
+            Some(before) => Err(Failed::Moved {
+                written: before.is_the_same_file(stamp),
+            }),
+            None => Err(Failed::Moved { written: true }),
         }
     }
 }
 
 impl Detector for FileDetector {
     fn poll(&mut self, now: Duration) -> Result<Sighting, DetectError> {
-        self.look(now).map_err(|error| {
-            self.seen = None;
-            self.settle.disturb();
-            describe(error, &self.origin)
-        })
+        match self.look(now) {
+            Ok(sighting) => Ok(sighting),
+            Err(Failed::Moved { written }) => Ok(self.moved(written, now)),
+            Err(Failed::Member(index, error)) => Err(self.failed(index, error)),
+        }
     }
 
     fn refresh(&mut self) {
