@@ -69,6 +69,7 @@
 //! - `yaml` (default, implies `std`): YAML files, by `serde_yaml`.
 
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 

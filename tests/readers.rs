@@ -274,3 +274,15 @@ fn check_says_what_load_would_have_said_and_starts_nothing() {
     assert!(missing.ends_with("config.yaml: no such file"), "{missing}");
     assert_eq!(called.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn what_a_program_shares_may_cross_threads_and_caught_panics() {
+    fn shared<S: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    shared::<Handle<String>>();
+    shared::<steadyconf::Loaded<String>>();
+    shared::<steadyconf::Reader<String>>();
+    shared::<Reloader<String>>();
+    fn sent<S: Send>() {}
+    sent::<steadyconf::Builder<String>>();
+    sent::<steadyconf::Engine<String>>();
+}

@@ -4,6 +4,7 @@
 
 use core::fmt;
 use core::ops::Deref;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use super::std::prelude::rust_2024::*;
@@ -209,6 +210,13 @@ impl<T> fmt::Debug for Handle<T> {
         f.debug_tuple("Handle").field(&self.cell.load()).finish()
     }
 }
+
+// A panic of a reader, in a request handler say, leaves the cell as it was: no
+// lock is held while code that is not ours runs, and none is poisoned.
+impl<T: RefUnwindSafe> UnwindSafe for Handle<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Handle<T> {}
+impl<T: RefUnwindSafe> UnwindSafe for Reader<T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Reader<T> {}
 
 /// What came of [`Handle::wait_newer`].
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! thread is `poller.rs`'s; how readers get in is `cell.rs`'s.
 
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use super::cell::{Cell, Handle, Loaded, Publisher};
@@ -240,6 +241,10 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     }
 }
 
+// The engine's state is consistent before each call of code that may panic.
+impl<T: RefUnwindSafe + Send + Sync + 'static> UnwindSafe for Reloader<T> {}
+impl<T: RefUnwindSafe + Send + Sync + 'static> RefUnwindSafe for Reloader<T> {}
+
 impl<T: Send + Sync + 'static> Drop for Reloader<T> {
     fn drop(&mut self) {
         self.stop();
@@ -430,7 +435,8 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self
     }
 
-    /// The bounds; see [`Limits`].
+    /// The bounds; see [`Limits`]. A detector of your own has bounds of its own,
+    /// too: see [`FileDetector::max_bytes`] for one.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self

@@ -121,3 +121,18 @@ pub fn engine(number: &Number) -> Engine<u32> {
 pub fn catch(call: &mut dyn FnMut()) -> Result<(), Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
 }
+
+/// Takes whatever it is given, so that no parser keeps torn content out.
+pub struct Text;
+
+impl Format<String> for Text {
+    fn parse(&self, document: &Document) -> Result<String, Report> {
+        let text = document.layers().iter().map(|layer| layer.bytes());
+        Ok(String::from_utf8_lossy(&text.collect::<Vec<_>>().concat()).into_owned())
+    }
+}
+
+/// Says loudly that a part of a test did not run.
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
