@@ -138,8 +138,11 @@ fn g02_a_start_while_the_file_is_replaced_all_the_time() {
             let mut n = 0;
             while !done.load(Ordering::Relaxed) {
                 n += 1;
-                rename(&path, &content(n));
+                let beside = path.with_extension("new");
+                fs::write(&beside, content(n)).unwrap();
+                // Where a careful writer calls fsync.
                 thread::sleep(ms(3));
+                fs::rename(&beside, &path).unwrap();
             }
             n
         });

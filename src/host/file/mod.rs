@@ -37,7 +37,8 @@ const YOUNG: Duration = Duration::from_secs(2);
 const MOVED_PAUSE: Duration = Duration::from_millis(10);
 
 /// A file that never holds still for the settle time may pass after so many
-/// settle times if it was only ever replaced by rename, in whole.
+/// settle times if it was only ever replaced by another, and this one was
+/// renamed into place, so in whole.
 const PATIENCE: u32 = 20;
 
 /// A [`Detector`] for one file, or for several that are read as one.
@@ -84,8 +85,18 @@ struct Member {
 #[derive(Debug)]
 struct Restless {
     since: Duration,
-    /// Whether every sighting so far was of files that were renamed into place.
-    by_rename: bool,
+    /// Whether every sighting so far was of another file, so that none was seen
+    /// being written.
+    replaced: bool,
+}
+
+/// How content that is new came to be there.
+#[derive(Clone, Copy)]
+struct Came {
+    /// Every file that is new is another than before.
+    replaced: bool,
+    /// And was renamed into place.
+    renamed: bool,
 }
 
 /// Why a look had no result.
@@ -150,11 +161,11 @@ impl FileDetector {
         }
         let document = self.read()?;
         self.compare_stamps()?;
-        let renamed = self.remember(now);
+        let came = self.remember(now);
         Ok(match self.settle.see(document, now) {
             Settled::Unchanged => self.rest(),
             Settled::Ready => self.offer(),
-            Settled::Waiting(until) => self.wait(until, renamed, now),
+            Settled::Waiting(until) => self.wait(until, came, now),
         })
     }
 
@@ -203,12 +214,15 @@ impl FileDetector {
         Ok(())
     }
 
-    /// The set was read whole under these stamps. Says whether what is new in it
-    /// came by rename.
-    fn remember(&mut self, now: Duration) -> bool {
+    /// The set was read whole under these stamps. Says how what is new in it came
+    /// there.
+    fn remember(&mut self, now: Duration) -> Came {
         self.refresh = false;
         self.trusted = 0;
-        let mut renamed = true;
+        let mut came = Came {
+            replaced: true,
+            renamed: true,
+        };
         for member in &mut self.members {
             let Some(stamp) = member.stamp else {
                 continue;
@@ -217,13 +231,13 @@ impl FileDetector {
                 Some((read, _)) if *read == stamp => {}
                 other => {
                     let same_file = |(read, _): &(Stamp, _)| stamp.is_the_same_file(read);
-                    let written = other.as_ref().is_some_and(same_file);
-                    renamed &= stamp.was_renamed() && !written;
+                    came.replaced &= !other.as_ref().is_some_and(same_file);
+                    came.renamed &= stamp.was_renamed();
                     member.read = Some((stamp, now));
                 }
             }
         }
-        renamed
+        came
     }
 
     /// What is there is what was offered last.
@@ -243,30 +257,32 @@ impl FileDetector {
     /// New content that has not held still for long enough. Where it never does,
     /// because somebody renames a new file into place again and again, each is
     /// whole, and after some patience one of them may pass.
-    fn wait(&mut self, until: Duration, renamed: bool, now: Duration) -> Sighting {
-        let restless = self.restless.get_or_insert(Restless {
-            since: now,
-            by_rename: true,
-        });
-        restless.by_rename &= renamed;
+    fn wait(&mut self, until: Duration, came: Came, now: Duration) -> Sighting {
+        let since = self.restless(now, came.replaced);
         let patience = self.settle.time().saturating_mul(PATIENCE);
-        let patient = now.saturating_sub(restless.since) < patience;
-        if patient || !restless.by_rename {
+        let replaced = self.restless.as_ref().is_some_and(|r| r.replaced);
+        if now.saturating_sub(since) < patience || !replaced || !came.renamed {
             return Sighting::Settling { until };
         }
         self.settle.accept();
         self.offer()
     }
 
+    /// There is content that moves; says since when.
+    fn restless(&mut self, now: Duration, replaced: bool) -> Duration {
+        let restless = self.restless.get_or_insert(Restless {
+            since: now,
+            replaced: true,
+        });
+        restless.replaced &= replaced;
+        restless.since
+    }
+
     /// A file changed between its stamps: what was read may be half of one and
     /// half of another, so it does not count.
     fn moved(&mut self, written: bool, now: Duration) -> Sighting {
         self.settle.disturb();
-        let restless = self.restless.get_or_insert(Restless {
-            since: now,
-            by_rename: true,
-        });
-        restless.by_rename &= !written;
+        self.restless(now, !written);
         let pause = self.settle.time().max(MOVED_PAUSE);
         Sighting::Settling {
             until: now.saturating_add(pause),

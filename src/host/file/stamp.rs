@@ -3,6 +3,7 @@
 
 use super::super::std::fs::{self, Metadata};
 use super::super::std::path::Path;
+use super::super::std::time::SystemTime;
 use super::read::{ReadError, must_be_a_file};
 
 /// After so many looks that trusted the stamp, one reads in full: a mapped
@@ -11,21 +12,22 @@ use super::read::{ReadError, must_be_a_file};
 /// way, a stamp is worth less, and the full read comes more often.
 pub(super) const FULL_READ_EVERY: u32 = if cfg!(unix) { 30 } else { 5 };
 
-/// Which file it is, how long, and when it was last touched, as exactly as the
+/// Which file it is, how long, and when it was touched, as exactly as the
 /// platform tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+    /// When the file was made, where that is kept. A number of a file that was
+    /// deleted is soon given to another; this tells them apart. Where there is
+    /// no number, it is all that tells a replaced file from the one before.
+    born: Option<SystemTime>,
     #[cfg(unix)]
     device_and_inode: (u64, u64),
-    size: u64,
-    /// Modification and change, in seconds and nanoseconds. The second cannot
-    /// be put back by the one who edits the file.
+    /// The change time, in seconds and nanoseconds: of the content, the name or
+    /// the rights. It cannot be put back by the one who edits the file.
     #[cfg(unix)]
-    times: [(i64, i64); 2],
-    /// Where there is no inode and no change time, the creation time is what
-    /// tells a replaced file from the one before.
-    #[cfg(not(unix))]
-    times: [Option<super::super::std::time::SystemTime>; 2],
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -36,51 +38,52 @@ impl Stamp {
         Ok(Stamp::of(&metadata))
     }
 
-    #[cfg(unix)]
     pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
         use super::super::std::os::unix::fs::MetadataExt;
         Stamp {
-            device_and_inode: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            times: [
-                (metadata.mtime(), metadata.mtime_nsec()),
-                (metadata.ctime(), metadata.ctime_nsec()),
-            ],
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        Stamp {
             size: metadata.len(),
-            times: [metadata.modified().ok(), metadata.created().ok()],
+            modified: metadata.modified().ok(),
+            born: metadata.created().ok(),
+            #[cfg(unix)]
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            #[cfg(unix)]
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
-    /// Whether both are of the same file, as far as the platform tells.
-    #[cfg(unix)]
+    /// Whether both are of the same file. Where that cannot be told, the answer
+    /// is the one that promises less.
     pub(super) fn is_the_same_file(&self, other: &Stamp) -> bool {
-        self.device_and_inode == other.device_and_inode
-    }
-
-    /// Cannot be told, so the answer is the one that promises less.
-    #[cfg(not(unix))]
-    pub(super) fn is_the_same_file(&self, _: &Stamp) -> bool {
-        true
+        #[cfg(unix)]
+        let same = self.device_and_inode == other.device_and_inode && self.born == other.born;
+        #[cfg(not(unix))]
+        let same = {
+            let _ = other;
+            true
+        };
+        same
     }
 
     /// Whether the file was renamed after its last write: a rename moves the
     /// change time and not the modification time. One that is created and
     /// written in place has them equal.
-    #[cfg(unix)]
     pub(super) fn was_renamed(&self) -> bool {
-        let [modified, changed] = self.times;
-        changed > modified
+        #[cfg(unix)]
+        return self.modified.is_some_and(|m| self.changed_after(m));
+        #[cfg(not(unix))]
+        false
     }
 
-    /// Cannot be told, so the answer is the one that promises less.
-    #[cfg(not(unix))]
-    pub(super) fn was_renamed(&self) -> bool {
-        false
+    #[cfg(unix)]
+    fn changed_after(&self, modified: SystemTime) -> bool {
+        use core::time::Duration;
+        let (seconds, nanoseconds) = self.changed;
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds))
+        else {
+            return false;
+        };
+        let changed = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
+        changed.is_some_and(|changed| changed > modified)
     }
 }
