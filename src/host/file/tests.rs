@@ -54,8 +54,14 @@ impl Set {
         for name in ["base", "over"] {
             fs::write(fresh.join(name), text(generation, name)).unwrap();
         }
+        Set::lead_to(folder, generation);
+    }
+
+    /// Flips the link to a generation that is there.
+    fn lead_to(folder: &Path, generation: u32) {
         let link = folder.join("..tmp");
-        super::super::std::os::unix::fs::symlink(&fresh, &link).unwrap();
+        let target = folder.join(format!("..{generation}"));
+        super::super::std::os::unix::fs::symlink(target, &link).unwrap();
         fs::rename(&link, folder.join("..data")).unwrap();
     }
 
@@ -124,6 +130,32 @@ fn g12_not_even_without_a_settle_time() {
         set.meanwhile(moment, 3, Set::flip);
         let (last, _) = set.offered(BASE);
         assert_eq!(last, 3, "{moment:?}");
+    }
+}
+
+/// A flip there and back leaves every stamp as it was before; only the file that
+/// was opened tells.
+#[test]
+fn g12_a_flip_there_and_back_in_the_middle_of_a_look() {
+    for member in [0, 1] {
+        let mut set = Set::new();
+        set.detector.settle = Settle::new(Duration::ZERO);
+        let folder = set.folder.path().to_path_buf();
+        Set::flip(&folder, 1);
+        Set::lead_to(&folder, 0);
+        let mut done = false;
+        set.detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+            if step == Step::Stamped(member) && !done {
+                Set::lead_to(&folder, 1);
+            }
+            if step == Step::Read(member) && !done {
+                Set::lead_to(&folder, 0);
+                done = true;
+            }
+        })));
+        // A mix is found out where the offer is taken in.
+        let (last, _) = set.offered(BASE);
+        assert!(last <= 1);
     }
 }
 
