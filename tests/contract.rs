@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::gone;
+use common::{gone, tick};
 use steadyconf::testing::{Subject, detector_contract};
 use steadyconf::{
     DetectError, Detector, Document, FileDetector, ManualDetector, Settle, Settled, Sighting,
@@ -25,9 +25,11 @@ fn the_file_detector_keeps_the_contract_however_the_file_is_saved() {
                 count += 1;
                 let path = folder.path().join(format!("{count}.yaml"));
                 let (beside, writes) = (path.with_extension("new"), path.clone());
+                let clock = folder.path().to_path_buf();
                 let removes = path.clone();
                 Subject::new(FileDetector::new(path).settle(settle))
                     .write(move |bytes| {
+                        tick(&clock);
                         if by_rename {
                             fs::write(&beside, bytes).unwrap();
                             fs::rename(&beside, &writes).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Journal, Number, Script, doc, engine, gone, ms};
 use steadyconf::{
-    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Limits, Listener, Outcome,
+    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Format, Limits, Listener, Outcome,
     Rejection, Sighting, Stage, Version,
 };
 
@@ -166,6 +166,122 @@ fn g03_a_listener_that_panics_or_fails_does_not_keep_the_others_from_being_calle
     }
 }
 
+/// An error whose text cannot be had.
+#[derive(Debug)]
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("secret-in-a-panic")
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
+struct FailsUnprintably(&'static str);
+
+impl Listener<u32> for FailsUnprintably {
+    fn prepare(&mut self, _: &Change<u32>) -> Result<(), BoxError> {
+        if self.0 == "prepare" {
+            return Err(Unprintable.into());
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, _: &Change<u32>) -> Result<(), BoxError> {
+        if self.0 == "commit" {
+            return Err(Unprintable.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn g03_an_error_that_panics_when_it_is_printed_is_an_error_all_the_same() {
+    let journal = Journal::default();
+    let mut engine = engine(&Number::default())
+        .listener("a", Noting::new("a", &journal))
+        .listener("bad", FailsUnprintably("prepare"));
+    engine.apply(doc("1"), ms(0));
+    let outcome = Ok(engine.apply(doc("2"), ms(1)));
+    assert!(
+        rejected(&outcome)
+            .to_string()
+            .contains("listener bad: panicked")
+    );
+    assert_eq!(journal.take(), ["a prepare v1->v2", "a abort v1->v2"]);
+    assert!(!engine.status().is_healthy());
+
+    let mut engine = common::engine(&Number::default())
+        .listener("bad", FailsUnprintably("commit"))
+        .listener("b", Noting::new("b", &journal));
+    engine.apply(doc("1"), ms(0));
+    engine.apply(doc("2"), ms(1));
+    assert_eq!(journal.take(), ["b prepare v1->v2", "b commit v1->v2"]);
+    assert_eq!(engine.status().listener_errors.len(), 1);
+    assert_eq!(engine.status().applied_at, Some(ms(1)));
+}
+
+/// A value whose destructor panics.
+struct Grenade(u32);
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        // Not while a panic is under way, which would end the process.
+        if self.0 != 0 && !std::thread::panicking() {
+            panic!("secret-in-a-panic");
+        }
+    }
+}
+
+struct Grenades;
+
+impl steadyconf::Format<Grenade> for Grenades {
+    fn parse(
+        &self,
+        document: &steadyconf::Document,
+        limits: &Limits,
+    ) -> Result<Grenade, steadyconf::Report> {
+        Number::default().parse(document, limits).map(Grenade)
+    }
+}
+
+#[test]
+fn g03_a_value_that_panics_when_it_is_dropped_ends_nothing() {
+    struct Vetoes;
+    impl Listener<Grenade> for Vetoes {
+        fn prepare(&mut self, change: &Change<Grenade>) -> Result<(), BoxError> {
+            if change.new.0 == 7 {
+                return Err("not 7".into());
+            }
+            Ok(())
+        }
+
+        fn commit(&mut self, _: &Change<Grenade>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    let mut engine = Engine::new(Grenades)
+        .catch(common::catch)
+        .validate(|value: &Grenade, report| {
+            if value.0 == 8 {
+                report.add("", "must not be 8");
+            }
+        })
+        .listener("vetoes", Vetoes);
+    engine.apply(doc("1"), ms(0));
+    // Dropped as the old value, as a vetoed one, and as a refused one.
+    let outcome = engine.apply(doc("2"), ms(1));
+    assert_eq!(outcome, Outcome::Applied(Version::new(2)));
+    let outcome = engine.apply(doc("7"), ms(2));
+    assert!(matches!(outcome, Outcome::Vetoed { .. }), "{outcome:?}");
+    let outcome = engine.apply(doc("8"), ms(3));
+    assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    let outcome = engine.apply(doc("0"), ms(4));
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    assert!(engine.status().is_healthy());
+}
+
 #[test]
 fn g04_a_document_over_the_limit_is_not_parsed() {
     let number = Number::default();
@@ -196,7 +312,8 @@ fn g09_failures_never_stop_it_and_recovery_shows() {
     assert_eq!(error.since, ms(1));
     // … and once when it ends.
     assert_eq!(engine.poll(&mut script, ms(1001)), Ok(Outcome::Unchanged));
-    assert_eq!(engine.events(), [Event::SourceReadable { error: gone() }]);
+    assert_eq!(engine.events().len(), 1);
+    assert_eq!(engine.events()[0].to_string(), "can read test again");
     assert!(engine.status().is_healthy());
     assert_eq!(engine.status().consecutive_failures, 0);
 }
@@ -370,6 +487,29 @@ fn g11_a_vetoed_candidate_is_offered_again_at_growing_intervals_under_new_versio
 }
 
 #[test]
+fn a_long_interval_is_a_long_pause_after_a_veto_and_asking_does_not_lengthen_it() {
+    let journal = Journal::default();
+    let mut bad = Noting::new("bad", &journal);
+    bad.fails_in = Some("prepare");
+    let hour = Duration::from_secs(3600);
+    let mut engine = engine(&Number::default())
+        .interval(hour)
+        .listener("bad", bad);
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    let mut retries = vec![engine.apply(doc("2"), ms(0))];
+    engine.ask_again();
+    retries.push(engine.poll(&mut script, ms(0)).unwrap());
+    retries.push(engine.poll(&mut script, hour).unwrap());
+    retries.push(engine.poll(&mut script, hour * 2).unwrap());
+    let pauses = retries.iter().map(|outcome| match outcome {
+        Outcome::Vetoed { retry_at, .. } => retry_at.as_secs() / 3600,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(pauses.collect::<Vec<_>>(), [1, 1, 2, 3]);
+}
+
+#[test]
 fn time_never_goes_back_and_the_next_look_is_always_ahead() {
     let mut engine = engine(&Number::default()).interval(Duration::ZERO);
     let mut script = Script::default();
@@ -437,10 +577,7 @@ fn g06_debug_of_what_may_hold_secrets_leaves_values_out() {
     let mut engine = Engine::new(Secret);
     engine.apply(document.clone(), ms(0));
     let old = engine.active().unwrap().clone();
-    let change = Change {
-        old: old.clone(),
-        new: old.clone(),
-    };
+    let change = Change::new(old.clone(), old.clone());
     let printed = format!("{document:#?} {sighting:#?} {engine:#?} {old:#?} {change:#?}");
     assert!(!printed.contains("sk-secret"), "{printed}");
     // Nor as a list of bytes.
@@ -451,7 +588,11 @@ fn g06_debug_of_what_may_hold_secrets_leaves_values_out() {
 struct Secret;
 
 impl steadyconf::Format<String> for Secret {
-    fn parse(&self, document: &steadyconf::Document) -> Result<String, steadyconf::Report> {
+    fn parse(
+        &self,
+        document: &steadyconf::Document,
+        _: &steadyconf::Limits,
+    ) -> Result<String, steadyconf::Report> {
         Ok(String::from_utf8_lossy(document.layers()[0].bytes()).into_owned())
     }
 }

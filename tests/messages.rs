@@ -41,6 +41,16 @@ struct Everything {
     even: u64,
     #[serde(default)]
     wrapped: Option<Wrapped>,
+    #[serde(default)]
+    tagged: Option<Tagged>,
+}
+
+/// Read whole before its fields are, so that they have no path.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[allow(dead_code, reason = "what is refused is never read")]
+enum Tagged {
+    A { port: u16 },
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +93,7 @@ fn even<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error> {
 }
 
 fn message(text: &str) -> String {
-    let mut engine = Engine::<Everything>::new(Yaml);
+    let mut engine = Engine::<Everything>::new(Yaml::new());
     match engine.apply(Document::single("c.yaml", text.as_bytes()), ms(0)) {
         Outcome::Rejected(rejection) => {
             let all = rejection.to_string();
@@ -203,7 +213,7 @@ fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
         ),
         (
             "smal: 4242",
-            "c.yaml:1:1: smal: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`",
+            "c.yaml:1:1: smal: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`, `tagged`",
         ),
         ("- canary", "c.yaml:1:1: expected a mapping, found a list"),
         (
@@ -212,7 +222,7 @@ fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
         ),
         (
             "a: &x sk-canary\nsmall: *x",
-            "c.yaml:1:1: a: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`",
+            "c.yaml:1:1: a: unknown key; expected one of `small`, `signed`, `ratio`, `on`, `letter`, `names`, `pair`, `by_name`, `by_number`, `mode`, `either`, `even`, `wrapped`, `tagged`",
         ),
         (
             "names: [&x sk-canary]\nsmall: *x",
@@ -269,7 +279,7 @@ fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
 #[test]
 fn g04_depth_and_aliases_end_in_an_error() {
     let deep = format!("names: {}{}", "[".repeat(500), "]".repeat(500));
-    let mut engine = Engine::<serde_yaml::Value>::new(Yaml);
+    let mut engine = Engine::<serde_yaml::Value>::new(Yaml::new());
     let outcome = engine.apply(Document::single("c.yaml", deep.as_bytes()), ms(0));
     let Outcome::Rejected(rejection) = outcome else {
         panic!("{outcome:?}");
@@ -288,6 +298,43 @@ fn g04_depth_and_aliases_end_in_an_error() {
     };
     let text = rejection.to_string();
     assert!(text.contains("expand to too much"), "{text}");
+}
+
+/// A list of aliases of one long list: few bytes, no nesting, and, were it
+/// written out, gigabytes.
+fn expanding(n: usize, what: &str) -> String {
+    let long = vec![what; n].join(", ");
+    let aliases = vec!["*a"; n].join(", ");
+    format!("x: &a [{long}]\ny: [{aliases}]\n")
+}
+
+#[test]
+fn g04_aliases_stand_for_no_more_than_the_size_limit_could_hold() {
+    let judge = |texts: &[&str]| {
+        let mut engine = Engine::<serde_yaml::Value>::new(Yaml::new());
+        let layers: Vec<_> = texts
+            .iter()
+            .map(|text| steadyconf::Layer::new("c.yaml", text.as_bytes()))
+            .collect();
+        engine.apply(Document::new(layers), ms(0))
+    };
+    let refused = |outcome: Outcome| match outcome {
+        Outcome::Rejected(rejection) => rejection.to_string().contains("expand to too much"),
+        other => panic!("{other:?}"),
+    };
+    let many = expanding(10_000, "1");
+    let long = expanding(100, &"x".repeat(1000));
+    assert!(refused(judge(&[&many])));
+    assert!(refused(judge(&[&long])));
+    assert!(refused(judge(&["a: 1", &many])));
+    // What people write is fine, and so are the marks in plain text.
+    for fine in [
+        expanding(500, "1"),
+        format!("a: \"{}\"", "*&".repeat(100_000)),
+    ] {
+        let outcome = judge(&[&fine]);
+        assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    }
 }
 
 #[test]

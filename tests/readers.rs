@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, ms, wait_until};
+use common::{DEADLINE, ms, tick, wait_until};
 use steadyconf::{Handle, LoadError, Reloader, Version, Waited};
 use tempfile::TempDir;
 
@@ -29,6 +29,7 @@ fn numbers() -> (TempDir, Reloader<u64>, impl FnMut(u64)) {
         .load_at(ms(0), |until| until)
         .unwrap();
     (folder, reloader, move |n| {
+        tick(path.parent().unwrap());
         fs::write(&path, n.to_string()).unwrap();
     })
 }
@@ -77,6 +78,7 @@ fn an_old_snapshot_lives_as_long_as_somebody_holds_it_and_no_longer() {
     let mut reader = reloader.handle().reader();
     let loaded = reloader.handle().load();
     for n in 2..10 {
+        tick(path.parent().unwrap());
         fs::write(&path, n.to_string()).unwrap();
         reloader.poll_at(ms(n * 1000)).unwrap();
     }

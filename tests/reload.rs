@@ -503,6 +503,32 @@ fn g20_the_status_tells_of_looks_successes_and_failures() {
 }
 
 #[test]
+fn g15_a_poll_from_inside_a_callback_is_busy_and_makes_another_look_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, SAMPLE).unwrap();
+    let itself = Arc::new(std::sync::OnceLock::<std::sync::Weak<Reloader<Config>>>::new());
+    let inside = itself.clone();
+    let reloader = Reloader::<Config>::from_file(&path)
+        .on_commit(move |_| {
+            let reloader = inside.get().unwrap().upgrade().unwrap();
+            assert_eq!(reloader.poll_once(), Ok(Outcome::Busy));
+            Ok(())
+        })
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    let reloader = Arc::new(reloader);
+    itself.set(Arc::downgrade(&reloader)).unwrap();
+    fs::write(&path, gpt_4()).unwrap();
+    reloader.poll_at(ms(1000)).unwrap();
+    reloader.poll_at(ms(1100)).unwrap();
+    assert!(reloader.status().listener_errors.is_empty());
+    assert_eq!(reloader.next_look(), ms(0));
+    reloader.poll_at(ms(1200)).unwrap();
+    assert_eq!(reloader.next_look(), ms(2200));
+}
+
+#[test]
 fn listeners_may_call_back_into_the_reloader() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use common::{Journal, Text, ms, skip};
+use common::{Journal, Text, ms, skip, tick};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use steadyconf::{DetectErrorKind, FileDetector, LoadError, Outcome, Reloader};
 use tempfile::TempDir;
@@ -160,6 +160,7 @@ fn all_are_seen(ways: &[Way], within: Duration) {
                 if aged {
                     world.age();
                 }
+                tick(world.folder.path());
                 save(&world, content);
                 let now = fs::read_to_string(&world.path).unwrap();
                 assert_eq!(now, content, "{what}: the way itself");
@@ -651,6 +652,31 @@ fn g07_two_edits_under_one_stamp_while_it_is_young() {
     world.expect("the second edit", NEW, PROMPT);
 }
 
+/// The same with looks that are far apart: when the stamp is old enough, the file
+/// was not yet read under it.
+#[test]
+fn g07_a_stamp_is_not_trusted_before_it_was_read_while_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, OLD).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    // SAFETY: nobody cuts the file while it is mapped.
+    let mut map = unsafe { memmap2::MmapMut::map_mut(&file).unwrap() };
+    // The page is dirty from here on, so no time moves.
+    map.copy_from_slice(OLD.as_bytes());
+    let detector = FileDetector::new(&path).settle(Duration::ZERO);
+    let reloader = Reloader::builder(detector, Text)
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    map.copy_from_slice(NEW.as_bytes());
+    let outcome = reloader.poll_at(ms(5000));
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+}
+
 /// Links. Each gets a layout, and a way to make it lead elsewhere.
 type Links = (&'static str, fn(&Path) -> PathBuf, fn(&Path, &str));
 
@@ -862,6 +888,7 @@ fn g07_links_at_any_depth_of_the_path() {
                 if aged {
                     world.age();
                 }
+                tick(world.folder.path());
                 change(world.folder.path(), content);
                 world.expect(&format!("{what}, aged: {aged}"), content, PROMPT);
             }
@@ -1073,6 +1100,7 @@ fn slow(what: &str, steps: &[fn(&World)], pause: Duration) {
             world.age();
         }
         for step in steps {
+            tick(world.folder.path());
             step(&world);
             for _ in 0..3 {
                 let _ = world.look_after(pause / 3);

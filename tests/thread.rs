@@ -299,6 +299,105 @@ fn g19_two_may_stop_at_once_while_others_start() {
     assert!(!reloader.status().thread_alive);
 }
 
+/// However a start and a stop meet, either there is a thread and something can
+/// come, or there is none and nothing can.
+#[test]
+fn g19_a_start_and_a_stop_at_once_end_in_one_or_the_other() {
+    let (_folder, path) = file(&pair(1));
+    let reloader = fast(&path).load().unwrap();
+    let handle = reloader.handle();
+    for _ in 0..2000 {
+        thread::scope(|scope| {
+            scope.spawn(|| reloader.start().unwrap());
+            scope.spawn(|| reloader.stop());
+        });
+        let alive = reloader.status().thread_alive;
+        let waited = handle.wait_newer(steadyconf::Version::new(1), Duration::ZERO);
+        let stopped = matches!(waited, steadyconf::Waited::Stopped);
+        assert_ne!(alive, stopped);
+    }
+}
+
+#[test]
+fn g19_a_reload_that_waits_for_the_file_to_settle_ends_with_stop() {
+    let (_folder, path) = file(&pair(1));
+    let called = Arc::new(AtomicBool::new(false));
+    let calls = called.clone();
+    let reloader = Reloader::<Pair>::from_file(&path)
+        .settle(ms(300))
+        .on_commit(move |_| {
+            calls.store(true, Ordering::SeqCst);
+            Ok(())
+        })
+        .load()
+        .unwrap();
+    save(&path, &pair(2));
+    thread::scope(|scope| {
+        let reload = scope.spawn(|| reloader.reload(DEADLINE));
+        wait_until("it settles", || reloader.status().settling_since.is_some());
+        reloader.stop();
+        let before = called.load(Ordering::SeqCst);
+        let outcome = reload.join().unwrap().unwrap();
+        // Unless this thread was held up for all of the settle time.
+        if !before {
+            assert!(matches!(outcome, Outcome::Settling { .. }), "{outcome:?}");
+            assert!(!called.load(Ordering::SeqCst), "a callback after stop");
+        }
+    });
+    // The next one is somebody's own wish.
+    let outcome = reloader.reload(DEADLINE).unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_) | Outcome::Unchanged));
+    assert!(called.load(Ordering::SeqCst));
+}
+
+/// The thread waits for somebody else's look; once it is stopped it does not
+/// begin one of its own.
+#[test]
+fn g19_the_thread_looks_no_more_after_it_waited_for_another_and_was_stopped() {
+    let (_folder, path) = file(&pair(1));
+    let (entered, has_entered) = mpsc::channel();
+    let (let_go, may_go) = mpsc::channel::<()>();
+    let reloader = fast(&path)
+        .settle(Duration::ZERO)
+        .on_commit(move |change| {
+            entered.send(change.new.a).unwrap();
+            let _ = may_go.recv_timeout(DEADLINE);
+            Ok(())
+        })
+        .load()
+        .unwrap();
+    save(&path, &pair(2));
+    thread::scope(|scope| {
+        scope.spawn(|| reloader.poll_once().unwrap());
+        assert_eq!(has_entered.recv_timeout(DEADLINE), Ok(2));
+        // It has nothing to do but to wait for that look.
+        reloader.start().unwrap();
+        thread::sleep(ms(20));
+        save(&path, &pair(3));
+        let stopping = scope.spawn(|| reloader.stop());
+        thread::sleep(ms(20));
+        let_go.send(()).unwrap();
+        stopping.join().unwrap();
+    });
+    assert!(has_entered.try_recv().is_err(), "a callback after stop");
+    assert_eq!(reloader.handle().load().a, 2);
+}
+
+#[test]
+fn g07_a_look_of_another_thread_that_finds_it_settling_brings_the_threads_look_forward() {
+    let (_folder, path) = file(&pair(1));
+    let reloader = fast(&path).interval(HOUR).load().unwrap();
+    reloader.start().unwrap();
+    wait_until("the first look", || {
+        let status = reloader.status();
+        status.last_look > status.applied_at && status.in_look_since.is_none()
+    });
+    save(&path, &pair(2));
+    let outcome = reloader.poll_once().unwrap();
+    assert!(matches!(outcome, Outcome::Settling { .. } | Outcome::Busy));
+    wait_until("the change", || reloader.handle().load().a == 2);
+}
+
 #[test]
 fn g03_g09_callbacks_that_always_panic_do_not_end_the_thread() {
     let (_folder, path) = file(&pair(1));

@@ -102,7 +102,7 @@ mod reload {
         let text = of_size(size);
         let other = format!("{text}#");
         let mut documents = [&text, &other].map(|t| Document::single("bench", t.as_bytes()));
-        let mut engine = Engine::<Config>::new(Yaml).validate(check);
+        let mut engine = Engine::<Config>::new(Yaml::new()).validate(check);
         engine.apply(documents[1].clone(), Duration::ZERO);
         bencher.bench_local(|| {
             documents.swap(0, 1);
@@ -120,7 +120,7 @@ mod reload {
             let text = of_size(size) + &"#".repeat(n) + "\ntools: nonsense\n";
             Document::single("bench", text.as_bytes())
         });
-        let mut engine = Engine::<Config>::new(Yaml).validate(check);
+        let mut engine = Engine::<Config>::new(Yaml::new()).validate(check);
         bencher.bench_local(|| {
             flip = !flip;
             let outcome = engine.apply(broken[usize::from(flip)].clone(), Duration::ZERO);

@@ -18,7 +18,7 @@ use llm_config::{Config, SAMPLE, check};
 use steadyconf::{Document, Engine, ManualDetector, Outcome, Version, Yaml};
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut engine = Engine::<Config>::new(Yaml).validate(check);
+    let mut engine = Engine::<Config>::new(Yaml::new()).validate(check);
     let mut source = ManualDetector::new("fuzz");
     source.set(SAMPLE.as_bytes());
     let mut now = Duration::ZERO;

@@ -8,11 +8,19 @@ use super::snapshot::Snapshot;
 /// A change: the snapshot that was active and the one that takes its place.
 ///
 /// `Debug` leaves the values out: they may hold secrets.
+#[non_exhaustive]
 pub struct Change<T> {
     /// What was active before.
     pub old: Arc<Snapshot<T>>,
     /// What is offered (in `prepare`) or active (in `commit`).
     pub new: Arc<Snapshot<T>>,
+}
+
+impl<T> Change<T> {
+    /// A change from `old` to `new`, for tests of listeners.
+    pub const fn new(old: Arc<Snapshot<T>>, new: Arc<Snapshot<T>>) -> Self {
+        Change { old, new }
+    }
 }
 
 impl<T> fmt::Debug for Change<T> {

@@ -100,11 +100,13 @@ struct Retry {
 ///
 /// ```
 /// use core::time::Duration;
-/// use steadyconf::{DetectError, Detector, Document, Engine, Format, Outcome, Report, Sighting, Version};
+/// use steadyconf::{
+///     DetectError, Detector, Document, Engine, Format, Limits, Outcome, Report, Sighting, Version,
+/// };
 ///
 /// struct Number;
 /// impl Format<u32> for Number {
-///     fn parse(&self, document: &Document) -> Result<u32, Report> {
+///     fn parse(&self, document: &Document, _: &Limits) -> Result<u32, Report> {
 ///         let text = core::str::from_utf8(document.layers()[0].bytes()).unwrap_or("");
 ///         text.trim().parse().map_err(|_| {
 ///             let mut report = Report::new();
@@ -464,7 +466,7 @@ impl<T: 'static> Engine<T> {
 
     fn parse(&self, document: &Document) -> Result<T, Report> {
         let mut report = Report::with_limit(self.limits.problems());
-        match guarded(self.catch, || self.format.parse(document)) {
+        match guarded(self.catch, || self.format.parse(document, &self.limits)) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(found)) => report.absorb(found),
             Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
@@ -508,7 +510,10 @@ impl<T: 'static> Engine<T> {
         };
         let change = Change { old, new };
         if let Err(veto) = self.prepare(&change) {
-            return self.vetoed(&change, veto);
+            let outcome = self.vetoed(&change, veto);
+            // The candidate ends here; a destructor is the user's code, too.
+            let _ = guarded(self.catch, move || drop(change));
+            return outcome;
         }
         // Listener 0 publishes: from its commit on, readers and all later
         // listeners see the new snapshot.
@@ -517,8 +522,7 @@ impl<T: 'static> Engine<T> {
         let errors = self.commit(&change);
         let from = Some(change.old.version());
         self.activate(change.new.clone(), from, errors.into());
-        // This may be the last hold on the old value; a destructor is the
-        // user's code, too.
+        // This may be the last hold on the old value.
         let _ = guarded(self.catch, move || drop(change));
         Outcome::Applied(version)
     }
@@ -552,8 +556,7 @@ impl<T: 'static> Engine<T> {
         let catch = self.catch;
         for index in 0..self.listeners.len() {
             let Registered { name, listener } = &mut self.listeners[index];
-            let prepared = guarded(catch, || listener.prepare(change));
-            let Err(reason) = reason_of(prepared) else {
+            let Err(reason) = reason_of(catch, || listener.prepare(change)) else {
                 continue;
             };
             let veto = ListenerError::new(name.clone(), reason);
@@ -572,8 +575,7 @@ impl<T: 'static> Engine<T> {
         let catch = self.catch;
         let mut errors = Vec::new();
         for Registered { name, listener } in &mut self.listeners {
-            let committed = guarded(catch, || listener.commit(change));
-            if let Err(reason) = reason_of(committed) {
+            if let Err(reason) = reason_of(catch, || listener.commit(change)) {
                 errors.push(ListenerError::new(name.clone(), reason));
             }
         }
@@ -584,7 +586,12 @@ impl<T: 'static> Engine<T> {
         let document = change.new.document().clone();
         let last = self.refused.as_ref().filter(|r| r.document == document);
         let pause = match last.and_then(|refused| refused.retry) {
-            Some(Retry { pause, .. }) => pause.saturating_mul(2).min(LONGEST_VETO_PAUSE),
+            // Somebody asked before it was time: that is no reason to wait longer.
+            Some(Retry { pause, .. }) if self.ask_again => pause,
+            Some(Retry { pause, .. }) => {
+                let longest = LONGEST_VETO_PAUSE.max(self.interval);
+                pause.saturating_mul(2).min(longest)
+            }
             None => self.interval.max(SHORTEST_PAUSE),
         };
         let retry_at = self.now.saturating_add(pause);
@@ -708,12 +715,11 @@ fn name_the_source(report: &mut Report, document: &Document) {
     }
 }
 
-fn reason_of(called: Result<Result<(), BoxError>, Panicked>) -> Result<(), String> {
-    match called {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(Panicked) => Err(String::from(PANICKED)),
-    }
+/// Calls a listener and says why it failed, if it did. Its error becomes text
+/// inside of the guard: that is the user's code, too.
+fn reason_of(catch: Catch, call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), String> {
+    let called = guarded(catch, || call().map_err(|error| error.to_string()));
+    called.unwrap_or_else(|Panicked| Err(String::from(PANICKED)))
 }
 
 /// Nothing but white space, or a byte order mark: the first half of "missing,

@@ -1,6 +1,7 @@
 //! The seam for parsers. The one that is built in is `host/yaml.rs`.
 
 use super::document::Document;
+use super::limits::Limits;
 use super::report::{Place, Report};
 
 /// Turns bytes into a value.
@@ -8,7 +9,9 @@ use super::report::{Place, Report};
 /// It is asked once for each new content, from one thread at a time. A panic
 /// in it is a rejection like any other where the host catches panics.
 pub trait Format<T> {
-    /// The value that the whole document stands for.
+    /// The value that the whole document stands for. It is no larger than
+    /// `limits` allow; what else the format could make of it (by aliases, say)
+    /// is the format's to bound.
     ///
     /// # Errors
     ///
@@ -18,7 +21,7 @@ pub trait Format<T> {
     /// string"), for the value may be a secret in the wrong place. And **take
     /// no content for all defaults**: a document of comments alone is an error.
     /// (A layer of white space alone never gets here; the engine refuses it.)
-    fn parse(&self, document: &Document) -> Result<T, Report>;
+    fn parse(&self, document: &Document, limits: &Limits) -> Result<T, Report>;
 
     /// Where in the document the field at `path` is, if that can be told.
     ///

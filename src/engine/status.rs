@@ -135,8 +135,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether what is active is what is at the source, as far as is known,
-    /// and every listener has taken it into use.
+    /// Whether something is active, nothing is known to be wrong with the source,
+    /// and every listener has taken what is active into use. Content that is
+    /// still settling is nothing wrong, for a while.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.version.is_some() && self.last_error.is_none() && self.listener_errors.is_empty()
@@ -148,6 +149,7 @@ impl Status {
 #[non_exhaustive]
 pub enum Event {
     /// A new snapshot is active.
+    #[non_exhaustive]
     Applied {
         /// What was active before; `None` at the first load.
         from: Option<Version>,
@@ -159,6 +161,7 @@ pub enum Event {
         origins: Arc<[Arc<str>]>,
     },
     /// New content was refused; the old snapshot stays. A veto too.
+    #[non_exhaustive]
     Rejected {
         /// What stays active; `None` if there is nothing yet.
         keeping: Option<Version>,
@@ -166,6 +169,7 @@ pub enum Event {
         rejection: Arc<Rejection>,
     },
     /// The source cannot be read; the old snapshot stays.
+    #[non_exhaustive]
     SourceFailed {
         /// What stays active; `None` if there is nothing yet.
         keeping: Option<Version>,
@@ -173,12 +177,14 @@ pub enum Event {
         error: DetectError,
     },
     /// The source can be read again.
+    #[non_exhaustive]
     SourceReadable {
         /// The problem that ended.
         error: DetectError,
     },
     /// The source changes all the time and never holds still for long enough;
     /// the old snapshot stays until it does.
+    #[non_exhaustive]
     StillChanging {
         /// What stays active; `None` if there is nothing yet.
         keeping: Option<Version>,
@@ -187,6 +193,7 @@ pub enum Event {
     },
     /// The source went back to what is active after something was refused,
     /// or while it was changing.
+    #[non_exhaustive]
     Recovered {
         /// What is active.
         version: Version,
@@ -194,6 +201,7 @@ pub enum Event {
         digest: Digest,
     },
     /// A listener failed to take a snapshot into use; the others did.
+    #[non_exhaustive]
     ListenerFailed {
         /// The snapshot.
         version: Version,

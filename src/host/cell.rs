@@ -7,6 +7,7 @@ use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+use super::poller::Signal;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
@@ -23,21 +24,20 @@ pub(crate) struct Cell<T> {
     /// snapshot, or a newer one. Cut to the machine's word, since equality is
     /// all that is asked of it.
     number: AtomicUsize,
-    gate: Mutex<Gate>,
+    /// Says whether anything can still come.
+    signal: Arc<Signal>,
+    /// Those who wait do so under this lock; it holds nothing.
+    gate: Mutex<()>,
     newer: Condvar,
 }
 
-/// Whether anything can still come.
-struct Gate {
-    closed: bool,
-}
-
 impl<T> Cell<T> {
-    pub(crate) fn new(first: Arc<Snapshot<T>>) -> Self {
+    pub(crate) fn new(first: Arc<Snapshot<T>>, signal: Arc<Signal>) -> Self {
         Cell {
             number: AtomicUsize::new(number_of(&first)),
             active: RwLock::new(first),
-            gate: Mutex::new(Gate { closed: false }),
+            signal,
+            gate: Mutex::new(()),
             newer: Condvar::new(),
         }
     }
@@ -55,18 +55,19 @@ impl<T> Cell<T> {
             self.number.store(number, Ordering::Release);
             core::mem::replace(&mut *active, new)
         };
-        // Taking the gate between the swap and the call means that a waiter has
-        // either not looked yet, and will see the new one, or waits already,
-        // and will be called. Without it the call could fall in between.
-        drop(self.gate.lock());
-        self.newer.notify_all();
+        self.call_waiters();
         // Outside of all locks: it may be the last hold on the old value.
         drop(old);
     }
 
-    /// Nothing will come any more, or it will again.
-    pub(crate) fn close(&self, closed: bool) {
-        self.gate.lock().closed = closed;
+    /// Calls those who wait, after what they wait for has come to be: a newer
+    /// snapshot, or the end.
+    ///
+    /// Taking the gate first means that a waiter has either not looked yet, and
+    /// will see it, or waits already, and will be called. Without that the call
+    /// could fall in between.
+    pub(crate) fn call_waiters(&self) {
+        drop(self.gate.lock());
         self.newer.notify_all();
     }
 
@@ -79,7 +80,7 @@ impl<T> Cell<T> {
             if active.version() > than {
                 return Waited::Newer(Loaded(active));
             }
-            if gate.closed {
+            if self.signal.is_stopping() {
                 return Waited::Stopped;
             }
             let left = match deadline {
@@ -140,9 +141,9 @@ impl<T> Handle<T> {
     pub fn fixed(value: T) -> Self {
         let document = Document::single("fixed value", []);
         let snapshot = Snapshot::new(value, Version::new(1), document);
-        let cell = Cell::new(Arc::new(snapshot));
-        cell.close(true);
-        Handle::new(Arc::new(cell))
+        let signal = Signal::default();
+        signal.stop();
+        Handle::new(Arc::new(Cell::new(Arc::new(snapshot), Arc::new(signal))))
     }
 
     /// The active snapshot.
@@ -219,7 +220,6 @@ impl<T: RefUnwindSafe> UnwindSafe for Reader<T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for Reader<T> {}
 
 /// What came of [`Handle::wait_newer`].
-#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Waited<T> {
     /// A newer snapshot is active: this one.
@@ -228,6 +228,26 @@ pub enum Waited<T> {
     TimedOut,
     /// None came, and the [`Reloader`](crate::Reloader) was stopped or dropped.
     Stopped,
+}
+
+impl<T> Clone for Waited<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Waited::Newer(loaded) => Waited::Newer(loaded.clone()),
+            Waited::TimedOut => Waited::TimedOut,
+            Waited::Stopped => Waited::Stopped,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Waited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Waited::Newer(loaded) => f.debug_tuple("Newer").field(loaded).finish(),
+            Waited::TimedOut => f.write_str("TimedOut"),
+            Waited::Stopped => f.write_str("Stopped"),
+        }
+    }
 }
 
 /// A snapshot that somebody holds. It derefs to the [`Snapshot`], and that to
@@ -318,7 +338,7 @@ mod loom_tests {
     #[test]
     fn g01_readers_see_whole_snapshots_and_never_go_back() {
         loom::model(|| {
-            let cell = Arc::new(Cell::new(snapshot(1)));
+            let cell = Arc::new(Cell::new(snapshot(1), Arc::default()));
             let handle = Handle::new(cell.clone());
             let mut reader = handle.reader();
             let reading = thread::spawn(move || {
@@ -344,7 +364,7 @@ mod loom_tests {
     #[test]
     fn a_waiter_never_misses_what_it_waits_for() {
         loom::model(|| {
-            let cell = Arc::new(Cell::new(snapshot(1)));
+            let cell = Arc::new(Cell::new(snapshot(1), Arc::default()));
             let handle = Handle::new(cell.clone());
             // Time does not pass in loom: a missed call would hang, and loom
             // would say so.
@@ -360,13 +380,14 @@ mod loom_tests {
     #[test]
     fn g19_a_waiter_never_misses_the_end() {
         loom::model(|| {
-            let cell = Arc::new(Cell::new(snapshot(1)));
+            let cell = Arc::new(Cell::new(snapshot(1), Arc::default()));
             let handle = Handle::new(cell.clone());
             let waiting = thread::spawn(move || {
                 let waited = handle.wait_newer(Version::new(1), HOUR);
                 assert!(matches!(waited, Waited::Stopped), "{waited:?}");
             });
-            cell.close(true);
+            cell.signal.stop();
+            cell.call_waiters();
             waiting.join().unwrap();
         });
     }

@@ -48,10 +48,18 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// What to tell people; `kind` is what is there, where the problem itself
-    /// does not know.
-    pub(crate) fn message(&self, kind: Option<&str>) -> String {
+    /// What to tell people. `kind` is what is there, where that is known;
+    /// `custom` stands in for what the type's own code said.
+    pub(crate) fn message(&self, kind: Option<&str>, custom: &str) -> String {
         match self {
+            // An enum that is tagged inside, or a flattened struct, is read whole
+            // before its fields are, so the path ends at the outer one.
+            Problem::Mismatch {
+                expected,
+                found: Some(found),
+            } if kind.is_some_and(|kind| is_a_holder(kind) && kind != *found) => {
+                format!("a value in it: expected {expected}, found {found}")
+            }
             Problem::Mismatch { expected, found } => match found.or(kind) {
                 Some(found) if expected.starts_with(found) => {
                     format!("expected {expected}, found another")
@@ -67,12 +75,13 @@ impl Problem {
             Problem::Unknown { known, .. } => format!("unknown key; expected {}", OneOf(known)),
             Problem::Missing(field) => format!("the key `{field}` is missing"),
             Problem::Duplicate(field) => format!("the key `{field}` is given twice"),
-            Problem::Custom => {
-                "refused by its type (the reason is not repeated here: it may quote the value)"
-                    .into()
-            }
+            Problem::Custom => custom.into(),
         }
     }
+}
+
+fn is_a_holder(kind: &str) -> bool {
+    matches!(kind, "a list" | "a mapping")
 }
 
 struct OneOf(&'static [&'static str]);
@@ -177,7 +186,7 @@ enum Caught<E> {
 impl<E> fmt::Display for Caught<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Caught::Own(problem) => f.write_str(&problem.message(None)),
+            Caught::Own(problem) => f.write_str(&problem.message(None, "refused")),
             Caught::Passed(_) => f.write_str("refused"),
         }
     }

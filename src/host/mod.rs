@@ -5,6 +5,8 @@
 
 extern crate std;
 
+#[cfg(feature = "yaml")]
+mod budget;
 mod cell;
 mod clock;
 #[cfg(feature = "yaml")]

@@ -17,9 +17,12 @@ struct Asked {
     /// The thread has seen `stop` and is on its way out: taking the stop back
     /// is too late.
     leaving: bool,
+    /// How often it was stopped, so that who sleeps between two looks can tell.
+    stops: u64,
 }
 
-/// The mailbox between the thread and everyone else.
+/// The mailbox between the thread and everyone else. It is also where it stands
+/// whether anything can still come: nowhere else, so that the two cannot differ.
 #[derive(Default)]
 pub(crate) struct Signal {
     asked: Mutex<Asked>,
@@ -44,9 +47,38 @@ impl Signal {
         self.asked.lock().wake = false;
     }
 
-    fn stop(&self) {
-        self.asked.lock().stop = true;
+    /// From now on nothing comes, until somebody starts it again.
+    pub(crate) fn stop(&self) {
+        let mut asked = self.asked.lock();
+        asked.stop = true;
+        asked.stops = asked.stops.wrapping_add(1);
+        drop(asked);
         self.changed.notify_all();
+    }
+
+    /// How often it was stopped so far.
+    pub(crate) fn stops(&self) -> u64 {
+        self.asked.lock().stops
+    }
+
+    /// The time to wait until has changed. Taking the lock before the call means
+    /// that a waiter has either not looked at the time yet, or is called.
+    pub(crate) fn time_changed(&self) {
+        drop(self.asked.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is time. False: it was stopped since it was stopped so
+    /// often.
+    pub(crate) fn wait_unless_stopped(&self, stops: u64, pause: impl Fn() -> Duration) -> bool {
+        let mut asked = self.asked.lock();
+        loop {
+            let pause = pause();
+            if asked.stops != stops || pause.is_zero() {
+                return asked.stops == stops;
+            }
+            self.changed.wait_for(&mut asked, pause);
+        }
     }
 
     /// Waits until it is time, or somebody asks. False: stop.
@@ -74,23 +106,23 @@ impl Signal {
         !asked.leaving
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.asked.lock().stop
     }
 
     /// For a new thread. Its first look is due at once: what happened before
     /// it is none the less to be seen.
     fn reset(&self) {
-        *self.asked.lock() = Asked {
-            wake: true,
-            ..Asked::default()
-        };
+        let mut asked = self.asked.lock();
+        (asked.wake, asked.stop, asked.leaving) = (true, false, false);
     }
 }
 
 /// What the thread calls.
 pub(crate) trait Look: Send + Sync + 'static {
     fn signal(&self) -> &Signal;
+    /// Stops the signal, and tells everyone whom that concerns.
+    fn stop(&self);
     /// Waits for its turn, and looks.
     fn look(&self);
     /// How long until the next look is due.
@@ -131,23 +163,26 @@ impl Poller {
         let shared = look.clone();
         let builder = thread::Builder::new().name("steadyconf".into());
         look.alive(true);
-        let spawned = builder.spawn(move || run(&*shared));
-        if spawned.is_err() {
-            look.alive(false);
+        match builder.spawn(move || run(&*shared)) {
+            Ok(spawned) => *thread = Some(spawned),
+            Err(error) => {
+                look.alive(false);
+                look.stop();
+                return Err(error);
+            }
         }
-        *thread = Some(spawned?);
         Ok(())
     }
 
     /// Asks the thread to stop; from outside, also waits until it has.
-    pub(crate) fn stop(&self, signal: &Signal, inside: bool) {
-        signal.stop();
+    pub(crate) fn stop(&self, look: &impl Look, inside: bool) {
+        look.stop();
         if inside {
             return;
         }
         let mut thread = self.thread.lock();
         // Said again under the lock: a start may have come between.
-        signal.stop();
+        look.stop();
         if let Some(thread) = thread.take() {
             let _ = thread.join();
         }

@@ -12,7 +12,7 @@ use super::file::FileDetector;
 use super::poller::{Look, Poller, Signal};
 use super::std::error::Error;
 use super::std::io;
-use super::std::panic::{AssertUnwindSafe, catch_unwind};
+use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::thread::{self, ThreadId};
@@ -26,6 +26,10 @@ use crate::engine::{
 /// A first load that finds the file moving waits this long for it to come to
 /// rest.
 const DEFAULT_LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When to look again after a look that panicked in code of our own: a bug, but
+/// one that must not make the thread spin.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 
 /// Keeps one configuration current.
 ///
@@ -44,7 +48,7 @@ pub struct Reloader<T: Send + Sync + 'static> {
 struct Shared<T> {
     core: Mutex<Core<T>>,
     cell: Arc<Cell<T>>,
-    signal: Signal,
+    signal: Arc<Signal>,
     clock: Clock,
     thread_alive: AtomicBool,
     // Its own lock, so that the status can be asked for while a look is under
@@ -68,12 +72,20 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// A relative path is taken from the folder that is current now.
     #[cfg(feature = "yaml")]
-    pub fn from_file(path: impl AsRef<super::std::path::Path>) -> Builder<T>
+    pub fn from_file(path: impl AsRef<Path>) -> Builder<T>
     where
         T: serde::de::DeserializeOwned,
     {
+        Reloader::from_file_as(path, super::Yaml::new())
+    }
+
+    /// Watches one file in a format of your own.
+    pub fn from_file_as(
+        path: impl AsRef<Path>,
+        format: impl Format<T> + Send + 'static,
+    ) -> Builder<T> {
         let file = Box::new(FileDetector::new(path));
-        Builder::new(Source::File(file), Engine::new(super::Yaml))
+        Builder::new(Source::File(file), Engine::new(format))
     }
 
     /// Watches whatever `detector` looks at, parsed by `format`.
@@ -101,7 +113,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// The source cannot be read at present. What was active stays.
     pub fn poll_once(&self) -> Result<Outcome, DetectError> {
         match self.shared.core.try_lock() {
-            Some(core) => self.shared.look(core, self.now()),
+            Some(core) => self.shared.look(core, self.now(), false),
             None => Ok(self.shared.busy()),
         }
     }
@@ -109,14 +121,15 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// The same, at a time of the caller's choosing: for tests and simulations
     /// on virtual time. The timeline begins at the load, with what was given
     /// to [`Builder::load_at`] or with zero. A time before the last one counts
-    /// as the last one; so do not mix this with `poll_once`.
+    /// as the last one; so do not mix this with what uses the real clock:
+    /// `poll_once`, `reload`, `start`.
     ///
     /// # Errors
     ///
     /// As for [`poll_once`](Self::poll_once).
     pub fn poll_at(&self, now: Duration) -> Result<Outcome, DetectError> {
         match self.shared.core.try_lock() {
-            Some(core) => self.shared.look(core, now),
+            Some(core) => self.shared.look(core, now, false),
             None => Ok(self.shared.busy()),
         }
     }
@@ -126,34 +139,34 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// waits out settling and other looks for at most `timeout`, and returns
     /// the final outcome.
     ///
-    /// [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was up, or
-    /// that this was called from inside a callback, where there is no waiting.
-    /// If another thread's look applied the change meanwhile, that counts.
+    /// [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was up, that
+    /// somebody called [`stop`](Self::stop) meanwhile, or that this was called
+    /// from inside a callback, where there is no waiting. If another thread's look
+    /// applied the change meanwhile, that counts.
     ///
     /// # Errors
     ///
     /// The source cannot be read at present. What was active stays.
     pub fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
-        if self.shared.is_inside() {
-            return Ok(self.shared.busy());
-        }
         let shared = &self.shared;
+        if shared.is_inside() {
+            return Ok(shared.busy());
+        }
+        let stops = shared.signal.stops();
         let deadline = self.now().saturating_add(timeout);
         let before = shared.cell.load().version();
         let mut asked = false;
         loop {
             let left = deadline.saturating_sub(self.now());
-            let Some(mut core) = shared.core.try_lock_for(left) else {
+            let Some(core) = shared.core.try_lock_for(left) else {
                 return Ok(shared.busy());
             };
-            if !asked {
-                core.engine.ask_again();
-                core.detector.refresh();
-                asked = true;
+            if shared.signal.stops() != stops {
+                return Ok(Outcome::Busy);
             }
-            let now = self.now();
-            let outcome = shared.look(core, now)?;
-            let Outcome::Settling { until } = outcome else {
+            let outcome = shared.look(core, self.now(), !asked)?;
+            asked = true;
+            if !matches!(outcome, Outcome::Settling { .. }) {
                 let active = shared.cell.load().version();
                 let applied_meanwhile = outcome == Outcome::Unchanged && active > before;
                 return Ok(if applied_meanwhile {
@@ -161,11 +174,12 @@ impl<T: Send + Sync + 'static> Reloader<T> {
                 } else {
                     outcome
                 });
-            };
-            if now >= deadline {
+            }
+            let until = shared.view.lock().status.next_look.min(deadline);
+            let pause = || until.saturating_sub(shared.clock.now());
+            if self.now() >= deadline || !shared.signal.wait_unless_stopped(stops, pause) {
                 return Ok(outcome);
             }
-            shared.clock.sleep_until(until.min(deadline));
         }
     }
 
@@ -183,7 +197,9 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     }
 
     /// The present state. It can be asked for at any time, also while a look
-    /// is under way, and from inside a callback.
+    /// is under way, and from inside a callback. Then the version and the digest
+    /// are what readers get at that moment, and the rest is as the look before
+    /// left it.
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = {
@@ -209,12 +225,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// The system gives no thread; or this was called from inside a callback
     /// while another thread waits in `stop`.
     pub fn start(&self) -> io::Result<()> {
-        self.shared.cell.close(false);
-        let started = self.poller.start(&self.shared, self.shared.is_inside());
-        if started.is_err() {
-            self.shared.cell.close(true);
-        }
-        started
+        self.poller.start(&self.shared, self.shared.is_inside())
     }
 
     /// Says "look now" to the thread, or makes the next look due at once where
@@ -232,8 +243,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// it only asks, and the change under way completes.
     pub fn stop(&self) {
         let inside = self.shared.is_inside();
-        self.shared.cell.close(true);
-        self.poller.stop(&self.shared.signal, inside);
+        self.poller.stop(&*self.shared, inside);
         if !inside {
             // The look under way may be somebody else's.
             drop(self.shared.core.lock());
@@ -261,20 +271,39 @@ impl<T: Send + Sync + 'static> fmt::Debug for Reloader<T> {
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// One look, by whoever holds the core.
+    /// One look, by whoever holds the core. `asked`: somebody wants it judged
+    /// anew.
     fn look(
         &self,
         mut core: MutexGuard<'_, Core<T>>,
         now: Duration,
+        asked: bool,
     ) -> Result<Outcome, DetectError> {
         let _inside = Inside::enter(&self.view, now);
         self.signal.take_wake();
         let Core { engine, detector } = &mut *core;
+        if asked {
+            engine.ask_again();
+            // If it panics, the look itself goes on with what it has.
+            let _ = CATCH(&mut || detector.refresh());
+        }
         let result = engine.poll(&mut **detector, now);
-        self.view.lock().status = engine.status().clone();
+        self.show(engine.status());
         // Under the lock, so that the lines stand in the order of the changes.
         tell(engine);
         result
+    }
+
+    /// Makes the status of a look public, and wakes the thread if it has to look
+    /// sooner than it thought.
+    fn show(&self, status: &Status) {
+        let mut view = self.view.lock();
+        let sooner = status.next_look < view.status.next_look;
+        view.status = status.clone();
+        drop(view);
+        if sooner {
+            self.signal.time_changed();
+        }
     }
 
     fn busy(&self) -> Outcome {
@@ -301,13 +330,23 @@ impl<T: Send + Sync + 'static> Look for Shared<T> {
         &self.signal
     }
 
+    fn stop(&self) {
+        self.signal.stop();
+        self.cell.call_waiters();
+    }
+
     fn look(&self) {
-        let looked = catch_unwind(AssertUnwindSafe(|| {
+        let looked = CATCH(&mut || {
             let core = self.core.lock();
-            // What came of it is in the status and in the log.
-            let _ = Shared::look(self, core, self.clock.now());
-        }));
+            // It may have waited for somebody else's look, and been stopped.
+            if !self.signal.is_stopping() {
+                // What came of it is in the status and in the log.
+                let _ = Shared::look(self, core, self.clock.now(), false);
+            }
+        });
         if looked.is_err() {
+            let again = self.clock.now().saturating_add(AFTER_A_PANIC);
+            self.view.lock().status.next_look = again;
             logging::look_panicked();
         }
     }
@@ -417,7 +456,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
     ///
     /// If the builder was not made from a file, which a program finds out when
     /// it is run for the first time.
-    pub fn then_file(mut self, path: impl AsRef<super::std::path::Path>) -> Self {
+    pub fn then_file(mut self, path: impl AsRef<Path>) -> Self {
         let Source::File(file) = self.source else {
             core::panic!("then_file() adds to files; this builder has a detector of its own");
         };
@@ -506,13 +545,14 @@ impl<T: Send + Sync + 'static> Builder<T> {
         let first = self.first_load(now, wait)?;
         let (mut engine, detector) = (first.engine, first.detector);
         tell(&engine);
-        let cell = Arc::new(Cell::new(first.snapshot));
+        let signal = Arc::new(Signal::default());
+        let cell = Arc::new(Cell::new(first.snapshot, signal.clone()));
         engine.listener_zero(Publisher(cell.clone()));
         let status = engine.status().clone();
         let shared = Shared {
             core: Mutex::new(Core { engine, detector }),
             cell,
-            signal: Signal::default(),
+            signal,
             clock: Clock::starting_at(first.now),
             thread_alive: AtomicBool::new(false),
             view: Mutex::new(View {
@@ -561,7 +601,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
             }
             if now >= deadline {
                 let kind = DetectErrorKind::StillChanging;
-                let message = "still changing: it never held still for the settle time";
+                let message = "still changing: it did not hold still for the settle time";
                 return Err(DetectError::new(kind, name, message).into());
             }
             now = wait(engine.next_look().min(deadline)).max(now);

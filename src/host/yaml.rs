@@ -9,11 +9,12 @@ use core::slice;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
 use serde_yaml::{Mapping, Value};
 
+use super::budget;
 use super::explain::{self, Find};
 use super::path::{self, PathDisplay, Segment};
 use super::std::format;
 use super::std::prelude::rust_2024::*;
-use crate::engine::{Document, Format, Layer, Place, Report, Violation};
+use crate::engine::{Document, Format, Layer, Limits, Place, Report, Violation};
 
 /// Reads YAML, and so JSON, into any type that `serde` can deserialize.
 ///
@@ -36,16 +37,33 @@ use crate::engine::{Document, Format, Layer, Place, Report, Violation};
 ///
 /// Each layer has to hold a value of its own. In a merge a bare `4` or `true` is
 /// no string: write it in quotes where a string is meant.
+///
+/// Aliases are followed, and may not stand for more than a document of the size
+/// limit could hold, were they written out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Yaml;
+pub struct Yaml {
+    // There may be options one day.
+    _private: (),
+}
+
+impl Yaml {
+    /// The format, as it is used for `Reloader::from_file`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Yaml { _private: () }
+    }
+}
 
 impl<T: DeserializeOwned> Format<T> for Yaml {
-    fn parse(&self, document: &Document) -> Result<T, Report> {
-        let nothing = "holds no value, only comments or nothing";
-        let empty = |layer: &&Layer| says_nothing(layer.bytes());
+    fn parse(&self, document: &Document, limits: &Limits) -> Result<T, Report> {
         let mut report = Report::new();
-        for layer in document.layers().iter().filter(empty) {
-            report.push(Violation::new("", nothing).at(whole(layer)));
+        for layer in document.layers() {
+            if says_nothing(layer.bytes()) {
+                let nothing = "holds no value, only comments or nothing";
+                report.push(Violation::new("", nothing).at(whole(layer)));
+            } else if expands_too_far(layer.bytes(), limits) {
+                report.push(Violation::new("", TOO_MANY_ALIASES).at(whole(layer)));
+            }
         }
         if !report.is_empty() {
             return Err(report);
@@ -53,11 +71,12 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
         match document.layers() {
             // The errors themselves are of no use: they quote the input.
             [only] => serde_yaml::from_slice(only.bytes())
-                .map_err(|_quotes_the_input| explain::<T>(only).into()),
+                .map_err(|_quotes_the_input| explain::<T>(only, REFUSED_BY_TYPE).into()),
             layers => {
                 let merged = merge(layers)?;
-                T::deserialize(&merged)
-                    .map_err(|_quotes_the_input| mismatch::<T, _>(layers, &merged).into())
+                T::deserialize(&merged).map_err(|_quotes_the_input| {
+                    mismatch::<T, _>(layers, &merged, REFUSED_BY_TYPE).into()
+                })
             }
         }
     }
@@ -68,6 +87,24 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
     }
 }
 
+const TOO_MANY_ALIASES: &str = "its aliases (`*name`) expand to too much";
+
+/// What a type's own code says may quote the value.
+const REFUSED_BY_TYPE: &str =
+    "refused by its type (the reason is not repeated here: it may quote the value)";
+
+/// Whether aliases stand for more than a document at the size limit could hold.
+/// The scan for their two marks is only a hint; the count is exact.
+fn expands_too_far(bytes: &[u8], limits: &Limits) -> bool {
+    if !(bytes.contains(&b'&') && bytes.contains(&b'*')) {
+        return false;
+    }
+    // A value and a byte of its text count one each, so that written out they
+    // are at most two for each byte.
+    let units = limits.bytes().saturating_mul(2);
+    !budget::is_within(serde_yaml::Deserializer::from_slice(bytes), units)
+}
+
 /// All layers as one value, the later over the earlier.
 fn merge(layers: &[Layer]) -> Result<Value, Report> {
     let mut report = Report::new();
@@ -75,7 +112,10 @@ fn merge(layers: &[Layer]) -> Result<Value, Report> {
     for layer in layers {
         match serde_yaml::from_slice(layer.bytes()) {
             Ok(value) => merge_into(&mut merged, value),
-            Err(_quotes_the_input) => report.push(explain::<Value>(layer)),
+            // All that a `Value` refuses by itself is a key that it has already.
+            Err(_quotes_the_input) => {
+                report.push(explain::<Value>(layer, "a key is given twice"));
+            }
         }
     }
     if report.is_empty() {
@@ -87,25 +127,23 @@ fn merge(layers: &[Layer]) -> Result<Value, Report> {
 /// Depth is bounded: the parser gives no value that is nested more deeply than
 /// 128 levels.
 fn merge_into(base: &mut Value, over: Value) {
-    let over = match (&mut *base, over) {
-        (Value::Mapping(base), Value::Mapping(over)) => {
-            for (key, value) in over {
-                merge_key(base, key, value);
-            }
-            return;
-        }
-        (_, over) => over,
+    let Value::Mapping(over) = over else {
+        *base = over;
+        return;
     };
-    *base = over;
-}
-
-fn merge_key(base: &mut Mapping, key: Value, value: Value) {
-    if value.is_null() {
-        base.remove(&key);
-    } else if let Some(present) = base.get_mut(&key) {
-        merge_into(present, value);
-    } else {
-        base.insert(key, value);
+    if !base.is_mapping() {
+        // Key by key into nothing, so that a `null` in it removes here as well.
+        *base = Value::Mapping(Mapping::new());
+    }
+    let Value::Mapping(base) = base else {
+        return;
+    };
+    for (key, value) in over {
+        if value.is_null() {
+            base.remove(&key);
+        } else {
+            merge_into(base.entry(key).or_insert(Value::Null), value);
+        }
     }
 }
 
@@ -132,11 +170,12 @@ fn says_nothing(bytes: &[u8]) -> bool {
     true
 }
 
-/// Why the layer does not give a `T`.
-fn explain<T: DeserializeOwned>(layer: &Layer) -> Violation {
+/// Why the layer does not give a `T`. `custom` stands in for what the type's own
+/// code says.
+fn explain<T: DeserializeOwned>(layer: &Layer, custom: &str) -> Violation {
     let layers = slice::from_ref(layer);
     let de = || serde_yaml::Deserializer::from_slice(layer.bytes());
-    syntax(layer).unwrap_or_else(|| mismatch::<T, _>(layers, de()))
+    syntax(layer).unwrap_or_else(|| mismatch::<T, _>(layers, de(), custom))
 }
 
 /// What is wrong with the YAML itself, if anything is.
@@ -160,7 +199,7 @@ fn syntax(layer: &Layer) -> Option<Violation> {
 }
 
 /// Which field does not fit the type. `de` gives what the layers give together.
-fn mismatch<'de, T, D>(layers: &[Layer], de: D) -> Violation
+fn mismatch<'de, T, D>(layers: &[Layer], de: D, custom: &str) -> Violation
 where
     T: DeserializeOwned,
     D: Deserializer<'de, Error = serde_yaml::Error>,
@@ -184,12 +223,13 @@ where
         ),
         (None, Some(fault)) => {
             let found = find(layers, &fault.path);
-            let message = fault.problem.message(found.kind);
+            // For a key, what the path leads to is the map around it.
+            let kind = found.kind.filter(|_| !fault.is_key);
+            let message = fault.problem.message(kind, custom);
             // Where the parser raised its error is right for a key. For a value
             // it may be a field further out, so what was found at the very path
             // is better.
-            let at_the_path = found.kind.is_some() && !fault.is_key;
-            let place = if at_the_path {
+            let place = if kind.is_some() {
                 found.place.or(raised)
             } else {
                 raised.or(found.place)
@@ -212,7 +252,7 @@ fn resource_limit(error: &serde_yaml::Error) -> Option<&'static str> {
         return Some("nested more than 128 levels deep");
     }
     if text.starts_with("repetition limit exceeded") {
-        return Some("its aliases (`*name`) expand to too much");
+        return Some(TOO_MANY_ALIASES);
     }
     None
 }

@@ -4,7 +4,9 @@
 #![allow(unreachable_pub, reason = "each test file is a crate root of its own")]
 
 use std::collections::VecDeque;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -59,7 +61,7 @@ pub struct Number {
 }
 
 impl Format<u32> for Number {
-    fn parse(&self, document: &Document) -> Result<u32, Report> {
+    fn parse(&self, document: &Document, _: &steadyconf::Limits) -> Result<u32, Report> {
         let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
         self.asked.note(text.clone());
         assert_ne!(text, "panic", "secret-in-a-panic");
@@ -126,7 +128,7 @@ pub fn catch(call: &mut dyn FnMut()) -> Result<(), Panicked> {
 pub struct Text;
 
 impl Format<String> for Text {
-    fn parse(&self, document: &Document) -> Result<String, Report> {
+    fn parse(&self, document: &Document, _: &steadyconf::Limits) -> Result<String, Report> {
         let text = document.layers().iter().map(|layer| layer.bytes());
         Ok(String::from_utf8_lossy(&text.collect::<Vec<_>>().concat()).into_owned())
     }
@@ -135,4 +137,21 @@ impl Format<String> for Text {
 /// Says loudly that a part of a test did not run.
 pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
+}
+
+/// Waits until the clock of the file system has moved on.
+///
+/// A test on virtual time writes twice within one real tick and lets hours pass
+/// in between, which no program can: then a time that did not move proves
+/// nothing, and it is the test that is wrong.
+pub fn tick(folder: &Path) {
+    let probe = folder.join(".tick");
+    let time = || {
+        fs::write(&probe, "x").unwrap();
+        let metadata = fs::metadata(&probe).unwrap();
+        metadata.modified().unwrap()
+    };
+    let before = time();
+    wait_until("the file system's clock moves", || time() != before);
+    fs::remove_file(&probe).unwrap();
 }

@@ -76,9 +76,17 @@ struct Member {
     origin: Arc<str>,
     /// The stamp at this look, while it lasts.
     stamp: Option<Stamp>,
-    /// The stamp under which the file was last read whole, and the look that
-    /// saw that stamp first.
-    read: Option<(Stamp, Duration)>,
+    read: Option<Read>,
+}
+
+/// The last time that a file was read whole.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    stamp: Stamp,
+    /// The look that saw this stamp first.
+    since: Duration,
+    /// The look that read the file under this stamp last.
+    last: Duration,
 }
 
 /// Content that differs from what was offered, and has not held still yet.
@@ -156,7 +164,7 @@ impl FileDetector {
 
     fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
         self.take_stamps()?;
-        if self.may_trust(now) {
+        if self.may_trust() {
             return Ok(Sighting::Unchanged);
         }
         let document = self.read()?;
@@ -178,11 +186,11 @@ impl FileDetector {
     }
 
     /// Whether the stamps alone show that nothing happened since the last read.
-    fn may_trust(&mut self, now: Duration) -> bool {
+    fn may_trust(&mut self) -> bool {
         if self.refresh || self.restless.is_some() || self.trusted >= stamp::FULL_READ_EVERY {
             return false;
         }
-        let trusted = self.members.iter().all(|member| member.is_aged(now));
+        let trusted = self.members.iter().all(Member::is_aged);
         self.trusted += u32::from(trusted);
         trusted
     }
@@ -227,15 +235,17 @@ impl FileDetector {
             let Some(stamp) = member.stamp else {
                 continue;
             };
+            let mut since = now;
             match &member.read {
-                Some((read, _)) if *read == stamp => {}
+                Some(read) if read.stamp == stamp => since = read.since,
                 other => {
-                    let same_file = |(read, _): &(Stamp, _)| stamp.is_the_same_file(read);
+                    let same_file = |read: &Read| stamp.is_the_same_file(&read.stamp);
                     came.replaced &= !other.as_ref().is_some_and(same_file);
                     came.renamed &= stamp.was_renamed();
-                    member.read = Some((stamp, now));
                 }
             }
+            let last = now;
+            member.read = Some(Read { stamp, since, last });
         }
         came
     }
@@ -330,13 +340,13 @@ impl Member {
         }
     }
 
-    /// Whether the file was read under the stamp that it has now, and that stamp
-    /// is old enough to prove something.
-    fn is_aged(&self, now: Duration) -> bool {
-        let Some((read, since)) = &self.read else {
+    /// Whether the file was read under the stamp that it has now, at a time when
+    /// that stamp was old enough for any later write to have moved it.
+    fn is_aged(&self) -> bool {
+        let Some(read) = &self.read else {
             return false;
         };
-        self.stamp.as_ref() == Some(read) && now.saturating_sub(*since) >= YOUNG
+        self.stamp.as_ref() == Some(&read.stamp) && read.last.saturating_sub(read.since) >= YOUNG
     }
 
     fn must_still_be(&self, stamp: &Stamp) -> Result<(), Failed> {

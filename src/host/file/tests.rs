@@ -258,3 +258,50 @@ fn g04_a_pipe_that_takes_the_place_of_the_file_in_the_middle_of_a_look() {
     let error = detector.poll(BASE).unwrap_err();
     assert_eq!(error.kind(), DetectErrorKind::NotAFile);
 }
+
+/// An error in the middle of reading leaves the stamp as it was; it must not be
+/// trusted then, or the error would come and go.
+#[test]
+fn g11_a_file_that_cannot_be_read_is_read_again_at_every_look() {
+    let mut set = Set::new();
+    let (_, mut now) = set.offered(BASE);
+    for _ in 0..40 {
+        now += Duration::from_secs(1);
+        assert_eq!(set.detector.poll(now), Ok(Sighting::Unchanged));
+    }
+    // The link leads nowhere between the stamp and the opening.
+    let folder = set.folder.path().to_path_buf();
+    set.detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+        if step == Step::Stamped(0) {
+            Set::lead_to(&folder, 99);
+        }
+    })));
+    set.detector.refresh();
+    for _ in 0..5 {
+        now += Duration::from_secs(1);
+        let error = set.detector.poll(now).unwrap_err();
+        assert_eq!(error.kind(), DetectErrorKind::NotFound);
+        Set::lead_to(set.folder.path(), 0);
+    }
+    set.detector.meanwhile = Meanwhile(None);
+    assert_eq!(set.detector.poll(now), Ok(Sighting::Unchanged));
+}
+
+/// What was seen before an error does not count towards holding still.
+#[test]
+fn g02_an_error_in_between_starts_the_settling_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let mut detector = FileDetector::new(&path);
+    fs::write(&path, "half").unwrap();
+    let waits = |sighting| matches!(sighting, Ok(Sighting::Settling { .. }));
+    let ms = Duration::from_millis;
+    assert!(waits(detector.poll(BASE)));
+    fs::remove_file(&path).unwrap();
+    detector.poll(BASE + ms(50)).unwrap_err();
+    fs::write(&path, "half").unwrap();
+    assert!(waits(detector.poll(BASE + ms(120))));
+    assert!(waits(detector.poll(BASE + ms(219))));
+    let sighting = detector.poll(BASE + ms(220)).unwrap();
+    assert!(matches!(sighting, Sighting::Changed(_)), "{sighting:?}");
+}
