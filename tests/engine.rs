@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Journal, Number, Script, doc, engine, gone, ms};
 use steadyconf::{
-    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Format, Limits, Listener, Outcome,
+    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Limits, Listener, Outcome,
     Rejection, Sighting, Stage, Version,
 };
 
@@ -242,7 +242,8 @@ impl steadyconf::Format<Grenade> for Grenades {
         document: &steadyconf::Document,
         limits: &Limits,
     ) -> Result<Grenade, steadyconf::Report> {
-        Number::default().parse(document, limits).map(Grenade)
+        let number = Number::default();
+        steadyconf::Format::parse(&number, document, limits).map(Grenade)
     }
 }
 

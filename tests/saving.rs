@@ -94,6 +94,7 @@ impl World {
         for _ in 0..40 {
             assert_eq!(self.look(), Ok(Outcome::Unchanged));
         }
+        tick(self.folder.path());
     }
 
     fn active(&self) -> String {
@@ -159,8 +160,9 @@ fn all_are_seen(ways: &[Way], within: Duration) {
             for content in [NEW, OLD, NEW] {
                 if aged {
                     world.age();
+                } else {
+                    tick(world.folder.path());
                 }
-                tick(world.folder.path());
                 save(&world, content);
                 let now = fs::read_to_string(&world.path).unwrap();
                 assert_eq!(now, content, "{what}: the way itself");
@@ -887,8 +889,9 @@ fn g07_links_at_any_depth_of_the_path() {
             for content in [NEW, OLD, NEW] {
                 if aged {
                     world.age();
+                } else {
+                    tick(world.folder.path());
                 }
-                tick(world.folder.path());
                 change(world.folder.path(), content);
                 world.expect(&format!("{what}, aged: {aged}"), content, PROMPT);
             }
@@ -988,6 +991,7 @@ mod mounts {
             fs::write(&world.path, content).unwrap();
             world.expect("in place on tmpfs", content, PROMPT);
         }
+        tick(world.folder.path());
         fs::write(conf.join("new"), OLD).unwrap();
         fs::rename(conf.join("new"), &world.path).unwrap();
         world.expect("renamed on tmpfs", OLD, PROMPT);
@@ -1021,6 +1025,7 @@ mod mounts {
         // file; so does a mere change of its mode.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         world.expect_nothing("copied up by chmod");
+        tick(world.folder.path());
         fs::write(&path, NEW).unwrap();
         world.expect("written after copy-up", NEW, PROMPT);
         world.age();
