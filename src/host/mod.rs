@@ -12,6 +12,8 @@ mod clock;
 #[cfg(feature = "yaml")]
 mod explain;
 mod file;
+#[cfg(feature = "yaml")]
+mod find;
 mod logging;
 #[cfg(feature = "yaml")]
 mod path;

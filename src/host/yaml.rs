@@ -10,7 +10,8 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
 use serde_yaml::{Mapping, Value};
 
 use super::budget;
-use super::explain::{self, Find};
+use super::explain;
+use super::find::Find;
 use super::path::{self, PathDisplay, Segment};
 use super::std::format;
 use super::std::prelude::rust_2024::*;

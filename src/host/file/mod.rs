@@ -179,7 +179,7 @@ impl FileDetector {
 
     fn take_stamps(&mut self) -> Result<(), Failed> {
         for (index, member) in self.members.iter_mut().enumerate() {
-            let stamp = Stamp::of_path(&member.path);
+            let stamp = read::stamp(&member.path);
             member.stamp = Some(stamp.map_err(|error| Failed::Member(index, error))?);
         }
         Ok(())
@@ -215,7 +215,7 @@ impl FileDetector {
 
     fn compare_stamps(&mut self) -> Result<(), Failed> {
         for (index, member) in self.members.iter().enumerate() {
-            let after = Stamp::of_path(&member.path);
+            let after = read::stamp(&member.path);
             let after = after.map_err(|error| Failed::Member(index, error))?;
             member.must_still_be(&after)?;
         }

@@ -1,7 +1,7 @@
 //! Reads a file that may be anything: never hangs on opening a pipe, never takes
 //! more than the limit and one byte.
 
-use super::super::std::fs::{FileType, Metadata, OpenOptions};
+use super::super::std::fs::{self, FileType, Metadata, OpenOptions};
 use super::super::std::io::{self, Read as _};
 use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
@@ -19,6 +19,13 @@ impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         ReadError::Io(error)
     }
+}
+
+/// The stamp of what the path leads to, with its links.
+pub(super) fn stamp(path: &Path) -> Result<Stamp, ReadError> {
+    let metadata = fs::metadata(path)?;
+    must_be_a_file(&metadata)?;
+    Ok(Stamp::of(&metadata))
 }
 
 /// The content of the file at `path`, and the stamp of the very file that was
@@ -50,7 +57,7 @@ pub(super) fn bounded(path: &Path, max: usize) -> Result<(Vec<u8>, Stamp), ReadE
     Ok((bytes, Stamp::of(&metadata)))
 }
 
-pub(super) fn must_be_a_file(metadata: &Metadata) -> Result<(), ReadError> {
+fn must_be_a_file(metadata: &Metadata) -> Result<(), ReadError> {
     if metadata.is_file() {
         return Ok(());
     }

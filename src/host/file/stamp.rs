@@ -1,10 +1,8 @@
 //! The cheap evidence of what a path leads to at one moment. Two stamps are
 //! compared with `==` only: an older time is as much a change as a newer one.
 
-use super::super::std::fs::{self, Metadata};
-use super::super::std::path::Path;
+use super::super::std::fs::Metadata;
 use super::super::std::time::SystemTime;
-use super::read::{ReadError, must_be_a_file};
 
 /// After so many looks that trusted the stamp, one reads in full: a mapped
 /// write, or a network file system, may leave the stamp as it was. Where the
@@ -31,13 +29,6 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of what the path leads to, with its links.
-    pub(super) fn of_path(path: &Path) -> Result<Self, ReadError> {
-        let metadata = fs::metadata(path)?;
-        must_be_a_file(&metadata)?;
-        Ok(Stamp::of(&metadata))
-    }
-
     pub(super) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         use super::super::std::os::unix::fs::MetadataExt;
