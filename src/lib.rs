@@ -85,8 +85,8 @@ pub mod testing;
 pub use engine::{
     BoxError, Catch, Change, DetectError, DetectErrorKind, Detector, Digest, Document, Engine,
     Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError, ManualDetector,
-    Outcome, Panicked, Place, Rejection, Report, Settle, Settled, Sighting, Snapshot, Stage,
-    Status, Version, Violation,
+    OnCommitError, Outcome, Panicked, Place, Rejection, Report, RollbackError, Settle, Settled,
+    Sighting, Snapshot, Stage, Status, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use host::Yaml;

@@ -264,6 +264,7 @@ fn g03_a_value_that_panics_when_it_is_dropped_ends_nothing() {
     }
     let mut engine = Engine::new(Grenades)
         .catch(common::catch)
+        .history(0)
         .validate(|value: &Grenade, report| {
             if value.0 == 8 {
                 report.add("", "must not be 8");

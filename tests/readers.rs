@@ -73,6 +73,7 @@ fn an_old_snapshot_lives_as_long_as_somebody_holds_it_and_no_longer() {
     let (_folder, path) = file("1");
     let reloader = Reloader::<Counted>::from_file(&path)
         .settle(Duration::ZERO)
+        .history(0)
         .load_at(ms(0), |until| until)
         .unwrap();
     let mut reader = reloader.handle().reader();

@@ -15,13 +15,16 @@ use core::fmt;
 use core::panic::Location;
 use core::time::Duration;
 
+use super::catch::{Catch, PANICKED, Panicked, guarded, plain_call};
 use super::change::Change;
 use super::detector::{Detector, Sighting};
 use super::document::Document;
-use super::error::{DetectError, DetectErrorKind, Rejection, Stage};
+use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 use super::format::Format;
+use super::history::{History, Refused, Retry};
 use super::limits::Limits;
-use super::listener::{BoxError, Listener, OnCommit};
+use super::listener::{BoxError, Listener, OnChangeOf, OnCommit, OnCommitError};
+use super::listeners::Listeners;
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
@@ -44,54 +47,8 @@ const STILL_CHANGING: Duration = Duration::from_secs(10);
 /// Finding a place may mean to parse again, so only the first few get one.
 const MAX_LOCATED: usize = 16;
 
-const PANICKED: &str = "panicked (what it said is not repeated here: it may hold a secret)";
-
-/// The code that was called panicked. What it said is lost on purpose: panic
-/// messages quote values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panicked;
-
-/// How the engine calls code that is not its own: a format, a validator, a
-/// listener, a detector.
-///
-/// The default is a plain call, for `core` cannot catch panics. With `std`,
-/// install one that calls `catch_unwind`; `Reloader` does.
-pub type Catch = fn(&mut dyn FnMut()) -> Result<(), Panicked>;
-
-fn plain_call(call: &mut dyn FnMut()) -> Result<(), Panicked> {
-    call();
-    Ok(())
-}
-
-/// Calls `f` through `catch` and hands its result out.
-fn guarded<R>(catch: Catch, f: impl FnOnce() -> R) -> Result<R, Panicked> {
-    let mut f = Some(f);
-    let mut result = None;
-    catch(&mut || result = f.take().map(|f| f()))?;
-    result.ok_or(Panicked)
-}
-
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
-
-struct Registered<T> {
-    name: Arc<str>,
-    listener: Box<dyn Listener<T>>,
-}
-
-/// The content that was refused last, so that it is parsed and reported once.
-struct Refused {
-    document: Document,
-    rejection: Arc<Rejection>,
-    since: Duration,
-    retry: Option<Retry>,
-}
-
-/// When a vetoed candidate is offered again.
-#[derive(Clone, Copy)]
-struct Retry {
-    at: Duration,
-    pause: Duration,
-}
+type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 
 /// The pure core: give it a detector and the time, and it says what came of it.
 ///
@@ -137,7 +94,9 @@ struct Retry {
 pub struct Engine<T> {
     format: Box<dyn Format<T> + Send>,
     validators: Vec<Validator<T>>,
-    listeners: Vec<Registered<T>>,
+    change_validators: Vec<ChangeValidator<T>>,
+    on_commit_error: OnCommitError,
+    listeners: Listeners<T>,
     limits: Limits,
     interval: Duration,
     catch: Catch,
@@ -145,6 +104,11 @@ pub struct Engine<T> {
     now: Duration,
     active: Option<Arc<Snapshot<T>>>,
     last_version: Version,
+    history: History<T>,
+    /// What the detector offered last.
+    observed: Option<Document>,
+    /// What was rolled back from, until the source shows something else.
+    quarantine: Option<Document>,
     refused: Option<Refused>,
     source_error: Option<(DetectError, Duration)>,
     settling_since: Option<Duration>,
@@ -161,13 +125,18 @@ impl<T: 'static> Engine<T> {
         Engine {
             format: Box::new(format),
             validators: Vec::new(),
-            listeners: Vec::new(),
+            change_validators: Vec::new(),
+            on_commit_error: OnCommitError::default(),
+            listeners: Listeners::new(),
             limits: Limits::default(),
             interval: DEFAULT_INTERVAL,
             catch: plain_call,
             now: Duration::ZERO,
             active: None,
             last_version: Version::NONE,
+            history: History::new(),
+            observed: None,
+            quarantine: None,
             refused: None,
             source_error: None,
             settling_since: None,
@@ -186,6 +155,47 @@ impl<T: 'static> Engine<T> {
         self
     }
 
+    /// Adds a validator of the step from what is active to what is new: the old
+    /// value, the new one, and the report. It is asked after the others have
+    /// found nothing, on every change, and so not for the first load. It is the
+    /// place to refuse, by name, what needs a restart: `report.add("server.port",
+    /// "needs a restart")`. A rollback does not ask it: that step was made before.
+    #[must_use]
+    pub fn validate_change(mut self, check: impl Fn(&T, &T, &mut Report) + Send + 'static) -> Self {
+        self.change_validators.push(Box::new(check));
+        self
+    }
+
+    /// Adds a closure that is told of a change, once it is active, if the part
+    /// that `select` gives differs: the old part and the new one.
+    #[must_use]
+    #[track_caller]
+    pub fn on_change_of<P: PartialEq + 'static>(
+        self,
+        select: impl Fn(&T) -> &P + Send + 'static,
+        f: impl FnMut(&P, &P) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        let name = place_name(Location::caller());
+        self.listener(name, OnChangeOf { select, f })
+    }
+
+    /// What to do if a listener fails to take an active snapshot into use.
+    /// Default: report it and go on.
+    #[must_use]
+    pub fn on_commit_error(mut self, policy: OnCommitError) -> Self {
+        self.on_commit_error = policy;
+        self
+    }
+
+    /// How many snapshots to remember besides the active one, to roll back to.
+    /// Default 8. Each costs the memory of its value and of the bytes that it
+    /// was read from, so at most that many times the size limit for the bytes.
+    #[must_use]
+    pub fn history(mut self, keep: usize) -> Self {
+        self.history.keep(keep);
+        self
+    }
+
     /// Adds a closure that is told of every change once it is active. It is
     /// known by the place of this call.
     #[must_use]
@@ -194,8 +204,7 @@ impl<T: 'static> Engine<T> {
         self,
         f: impl FnMut(&Change<T>) -> Result<(), BoxError> + Send + 'static,
     ) -> Self {
-        let place = Location::caller();
-        let name = format!("{}:{}", place.file(), place.line());
+        let name = place_name(Location::caller());
         self.listener(name, OnCommit(f))
     }
 
@@ -206,10 +215,7 @@ impl<T: 'static> Engine<T> {
         name: impl Into<Arc<str>>,
         listener: impl Listener<T> + 'static,
     ) -> Self {
-        self.listeners.push(Registered {
-            name: name.into(),
-            listener: Box::new(listener),
-        });
+        self.listeners.add(name.into(), listener);
         self
     }
 
@@ -238,11 +244,7 @@ impl<T: 'static> Engine<T> {
     /// it is how the host publishes to readers.
     #[cfg(feature = "std")]
     pub(crate) fn listener_zero(&mut self, listener: impl Listener<T> + 'static) {
-        let registered = Registered {
-            name: "publication".into(),
-            listener: Box::new(listener),
-        };
-        self.listeners.insert(0, registered);
+        self.listeners.add_first("publication".into(), listener);
     }
 }
 
@@ -291,6 +293,44 @@ impl<T: 'static> Engine<T> {
         self.ask_again = true;
     }
 
+    /// Goes back to the newest content before, under a new version: a change like
+    /// any other, with every listener. What was active is not applied again until
+    /// the source shows something else; until then a look says
+    /// [`Outcome::Held`].
+    ///
+    /// # Errors
+    ///
+    /// There is nothing to go back to, or a listener vetoed it.
+    pub fn rollback(&mut self, now: Duration) -> Result<Version, RollbackError> {
+        self.begin_change(now);
+        let target = self.newest_before()?;
+        self.roll_back_to(&target)
+    }
+
+    /// The same to the content of a certain version, if it is still remembered.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or it is what is active, or a listener vetoed it.
+    pub fn rollback_to(
+        &mut self,
+        version: Version,
+        now: Duration,
+    ) -> Result<Version, RollbackError> {
+        self.begin_change(now);
+        let active = self.active.as_ref();
+        if active.is_some_and(|active| active.version() == version) {
+            return Err(RollbackError::IsActive(version));
+        }
+        let Some(target) = self.history.get(version).cloned() else {
+            return Err(RollbackError::NotRemembered(version));
+        };
+        if active.is_some_and(|active| active.document() == target.document()) {
+            return Err(RollbackError::IsActive(version));
+        }
+        self.roll_back_to(&target)
+    }
+
     /// What is active, once something is.
     #[must_use]
     pub fn active(&self) -> Option<&Arc<Snapshot<T>>> {
@@ -318,9 +358,13 @@ impl<T: 'static> Engine<T> {
     }
 
     fn begin(&mut self, now: Duration) {
+        self.begin_change(now);
+        self.status.last_look = Some(self.now);
+    }
+
+    fn begin_change(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.events.clear();
-        self.status.last_look = Some(self.now);
     }
 
     fn version(&self) -> Option<Version> {
@@ -386,7 +430,12 @@ impl<T: 'static> Engine<T> {
     /// asked again.
     fn standing(&mut self) -> Outcome {
         let Some(refused) = &self.refused else {
-            return Outcome::Unchanged;
+            let held = self.quarantine.is_some() && self.quarantine == self.observed;
+            return if held {
+                Outcome::Held
+            } else {
+                Outcome::Unchanged
+            };
         };
         let rejection = refused.rejection.clone();
         let due = refused.retry.is_some_and(|retry| retry.at <= self.now);
@@ -406,6 +455,12 @@ impl<T: 'static> Engine<T> {
     /// Some content, new or not: only what is neither active nor remembered to
     /// be refused is worth parsing.
     fn offer(&mut self, document: Document) -> Outcome {
+        self.observed = Some(document.clone());
+        if self.quarantine.as_ref() == Some(&document) {
+            self.refused = None;
+            return Outcome::Held;
+        }
+        self.quarantine = None;
         let active = self.active.as_ref();
         if active.is_some_and(|active| *active.document() == document) {
             if self.refused.take().is_some() {
@@ -485,6 +540,9 @@ impl<T: 'static> Engine<T> {
                 report.add("", format!("a validator {PANICKED}"));
             }
         }
+        if let (true, Some(active)) = (report.is_empty(), &self.active) {
+            self.change_violations(active, value, &mut report);
+        }
         for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
             if violation.place().is_some() || violation.path().is_empty() {
                 continue;
@@ -499,87 +557,147 @@ impl<T: 'static> Engine<T> {
         report
     }
 
+    fn change_violations(&self, old: &T, new: &T, report: &mut Report) {
+        for validator in &self.change_validators {
+            let called = guarded(self.catch, || validator(old, new, report));
+            if called == Err(Panicked) {
+                report.add("", format!("a validator {PANICKED}"));
+            }
+        }
+    }
+
     /// A valid value: ask the listeners, swap, tell them.
     fn accept(&mut self, value: T, document: Document) -> Outcome {
         let version = self.last_version.next();
         self.last_version = version;
         let new = Arc::new(Snapshot::new(value, version, document));
         let Some(old) = self.active.clone() else {
-            self.activate(new, None, Arc::default());
+            self.applied(&new, None);
+            self.activate(new, Arc::default());
             return Outcome::Applied(version);
         };
         let change = Change { old, new };
-        if let Err(veto) = self.prepare(&change) {
-            let outcome = self.vetoed(&change, veto);
-            // The candidate ends here; a destructor is the user's code, too.
-            let _ = guarded(self.catch, move || drop(change));
-            return outcome;
+        let outcome = match self.round(&change, Self::applied) {
+            Ok(()) => Outcome::Applied(version),
+            Err(veto) => self.vetoed(&change, veto),
+        };
+        // This may be the last hold on a value; a destructor is the user's code,
+        // too.
+        let _ = guarded(self.catch, move || drop(change));
+        let failed = !self.status.listener_errors.is_empty();
+        if failed && matches!(outcome, Outcome::Applied(_)) {
+            return self.after_commit_errors(outcome);
         }
+        outcome
+    }
+
+    /// One round: everyone prepares, the swap, everyone commits. `tell` says what
+    /// it was, before the errors of the second phase are told.
+    fn round(
+        &mut self,
+        change: &Change<T>,
+        tell: impl FnOnce(&mut Self, &Arc<Snapshot<T>>, Option<Version>),
+    ) -> Result<(), ListenerError> {
+        self.listeners.prepare(self.catch, change)?;
         // Listener 0 publishes: from its commit on, readers and all later
         // listeners see the new snapshot.
         self.active = Some(change.new.clone());
         self.refused = None;
-        let errors = self.commit(&change);
-        let from = Some(change.old.version());
-        self.activate(change.new.clone(), from, errors.into());
-        // This may be the last hold on the old value.
-        let _ = guarded(self.catch, move || drop(change));
-        Outcome::Applied(version)
-    }
-
-    fn activate(
-        &mut self,
-        new: Arc<Snapshot<T>>,
-        from: Option<Version>,
-        errors: Arc<[ListenerError]>,
-    ) {
-        let (version, digest) = (new.version(), new.digest());
-        self.events.push(Event::Applied {
-            from,
-            to: version,
-            digest,
-            origins: new.origins().clone(),
-        });
+        let errors = self.listeners.commit(self.catch, change);
+        tell(self, &change.new, Some(change.old.version()));
+        let version = change.new.version();
         let failed = errors.iter().cloned();
         self.events
             .extend(failed.map(|error| Event::ListenerFailed { version, error }));
+        let forgotten = self.history.push(change.old.clone());
+        let _ = guarded(self.catch, move || drop(forgotten));
+        self.activate(change.new.clone(), errors.into());
+        Ok(())
+    }
+
+    fn applied(&mut self, new: &Arc<Snapshot<T>>, from: Option<Version>) {
+        self.events.push(Event::Applied {
+            from,
+            to: new.version(),
+            digest: new.digest(),
+            origins: new.origins().clone(),
+        });
+    }
+
+    fn activate(&mut self, new: Arc<Snapshot<T>>, errors: Arc<[ListenerError]>) {
         self.refused = None;
-        self.status.version = Some(version);
-        self.status.digest = Some(digest);
+        self.status.version = Some(new.version());
+        self.status.digest = Some(new.digest());
         self.status.applied_at = Some(self.now);
         self.status.listener_errors = errors;
         self.active = Some(new);
     }
 
-    /// The first phase. On a veto those that were asked before are told to undo.
-    fn prepare(&mut self, change: &Change<T>) -> Result<(), ListenerError> {
-        let catch = self.catch;
-        for index in 0..self.listeners.len() {
-            let Registered { name, listener } = &mut self.listeners[index];
-            let Err(reason) = reason_of(catch, || listener.prepare(change)) else {
-                continue;
-            };
-            let veto = ListenerError::new(name.clone(), reason);
-            for earlier in self.listeners[..index].iter_mut().rev() {
-                // There is nothing to be done about a panic here: the change
-                // does not happen either way.
-                let _ = guarded(catch, || earlier.listener.abort(change));
-            }
-            return Err(veto);
+    /// The round is over; what it led to stays, or is taken back by another.
+    fn after_commit_errors(&mut self, outcome: Outcome) -> Outcome {
+        if self.on_commit_error == OnCommitError::Continue {
+            return outcome;
         }
-        Ok(())
+        let back = self
+            .newest_before()
+            .and_then(|target| self.roll_back_to(&target));
+        match (back, self.version()) {
+            (Ok(version), _) => Outcome::RolledBack(version),
+            (Err(error), Some(keeping)) => {
+                self.events.push(Event::RollbackFailed { keeping, error });
+                outcome
+            }
+            (Err(_), None) => outcome,
+        }
     }
 
-    /// The second phase: everyone is told, whatever the others say.
-    fn commit(&mut self, change: &Change<T>) -> Vec<ListenerError> {
-        let catch = self.catch;
-        let mut errors = Vec::new();
-        for Registered { name, listener } in &mut self.listeners {
-            if let Err(reason) = reason_of(catch, || listener.commit(change)) {
-                errors.push(ListenerError::new(name.clone(), reason));
-            }
+    /// The newest snapshot whose content is neither active nor held back.
+    fn newest_before(&self) -> Result<Arc<Snapshot<T>>, RollbackError> {
+        let active = self.active.as_ref().map(|active| active.document());
+        let not: Vec<_> = active.into_iter().chain(&self.quarantine).collect();
+        let newest = self.history.newest_but(&not).cloned();
+        newest.ok_or(RollbackError::NothingToGoBackTo)
+    }
+
+    fn roll_back_to(&mut self, target: &Arc<Snapshot<T>>) -> Result<Version, RollbackError> {
+        let Some(old) = self.active.clone() else {
+            return Err(RollbackError::NothingToGoBackTo);
+        };
+        let version = self.last_version.next();
+        self.last_version = version;
+        let left = old.document().clone();
+        let content_of = target.version();
+        let new = Arc::new(target.again(version));
+        let change = Change { old, new };
+        // What is remembered to be refused was judged by what was active then.
+        self.ask_again |= self.refused.is_some();
+        let refused = self.refused.take();
+        let done = self.round(&change, |engine, new, from| {
+            engine.events.push(Event::RolledBack {
+                from: from.unwrap_or(version),
+                to: version,
+                content_of,
+                digest: new.digest(),
+            });
+        });
+        self.refused = refused;
+        let digest = change.new.digest();
+        let _ = guarded(self.catch, move || drop(change));
+        if let Err(veto) = done {
+            let report = Violation::new("", veto.to_string()).into();
+            let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
+            return Err(RollbackError::Vetoed(rejection));
         }
-        errors
+        self.quarantine = Some(left);
+        self.show_held();
+        Ok(version)
+    }
+
+    fn show_held(&mut self) {
+        let held = self.quarantine.is_some() && self.quarantine == self.observed;
+        let held = self.quarantine.as_ref().filter(|_| held);
+        self.status.held = held.map(Document::digest);
+        self.status.source_differs |= self.status.held.is_some();
     }
 
     fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {
@@ -648,6 +766,7 @@ impl<T: 'static> Engine<T> {
         self.status.next_look = wanted.min(regular).max(soonest);
         self.status.settling_since = self.settling_since;
         self.status.last_error = self.last_error();
+        self.show_held();
         match result {
             Ok(Outcome::Settling { .. }) => {
                 self.status.source_differs = true;
@@ -660,6 +779,11 @@ impl<T: 'static> Engine<T> {
                 self.status.source_differs = false;
                 self.status.consecutive_failures = 0;
                 self.status.last_success = Some(self.now);
+            }
+            Ok(Outcome::Held | Outcome::RolledBack(_)) => {
+                self.ask_again = false;
+                self.status.source_differs = true;
+                self.status.consecutive_failures = 0;
             }
             Ok(_) => {
                 self.ask_again = false;
@@ -702,6 +826,10 @@ impl<T> fmt::Debug for Engine<T> {
     }
 }
 
+fn place_name(place: &Location<'_>) -> String {
+    format!("{}:{}", place.file(), place.line())
+}
+
 /// Where there is one source only, a problem without a place is in it.
 fn name_the_source(report: &mut Report, document: &Document) {
     let [only] = document.layers() else {
@@ -713,13 +841,6 @@ fn name_the_source(report: &mut Report, document: &Document) {
             *violation = violation.clone().at(place);
         }
     }
-}
-
-/// Calls a listener and says why it failed, if it did. Its error becomes text
-/// inside of the guard: that is the user's code, too.
-fn reason_of(catch: Catch, call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), String> {
-    let called = guarded(catch, || call().map_err(|error| error.to_string()));
-    called.unwrap_or_else(|Panicked| Err(String::from(PANICKED)))
 }
 
 /// Nothing but white space, or a byte order mark: the first half of "missing,

@@ -8,6 +8,7 @@ use core::fmt;
 
 use super::digest::Digest;
 use super::report::{OneLine, Report, Violation};
+use super::version::Version;
 
 /// Where on its way a document was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +108,45 @@ impl fmt::Debug for Rejection {
 }
 
 impl Error for Rejection {}
+
+/// Why there was no rollback. What was active stays.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RollbackError {
+    /// No other content is remembered to go back to.
+    NothingToGoBackTo,
+    /// No snapshot of this version is remembered.
+    NotRemembered(Version),
+    /// Its content is what is active.
+    IsActive(Version),
+    /// A listener vetoed it.
+    Vetoed(Arc<Rejection>),
+    /// This was called from inside a callback; the change under way comes first.
+    InsideCallback,
+}
+
+impl fmt::Display for RollbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no rollback: ")?;
+        match self {
+            RollbackError::NothingToGoBackTo => f.write_str("no other content is remembered"),
+            RollbackError::NotRemembered(version) => write!(f, "{version} is not remembered"),
+            RollbackError::IsActive(version) => {
+                write!(f, "the content of {version} is what is active")
+            }
+            RollbackError::Vetoed(rejection) => write!(f, "{rejection}"),
+            RollbackError::InsideCallback => f.write_str("called from inside a callback"),
+        }
+    }
+}
+
+impl fmt::Debug for RollbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for RollbackError {}
 
 /// Why a source could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

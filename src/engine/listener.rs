@@ -53,6 +53,39 @@ pub trait Listener<T>: Send {
     }
 }
 
+/// What to do if a listener fails to take an active snapshot into use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnCommitError {
+    /// Report it; the change stays, and the others are told, too.
+    #[default]
+    Continue,
+    /// Finish the round, and then roll back to the newest content before it, as
+    /// by `rollback`: a round of its own, which never leads to another.
+    RollBack,
+}
+
+/// A closure that is told only if some part differs.
+pub(crate) struct OnChangeOf<S, F> {
+    pub(crate) select: S,
+    pub(crate) f: F,
+}
+
+impl<T, P, S, F> Listener<T> for OnChangeOf<S, F>
+where
+    P: PartialEq,
+    S: Fn(&T) -> &P + Send,
+    F: FnMut(&P, &P) -> Result<(), BoxError> + Send,
+{
+    fn commit(&mut self, change: &Change<T>) -> Result<(), BoxError> {
+        let (old, new) = ((self.select)(&change.old), (self.select)(&change.new));
+        if old == new {
+            return Ok(());
+        }
+        (self.f)(old, new)
+    }
+}
+
 /// A closure that takes part in the second phase only.
 pub(crate) struct OnCommit<F>(pub(crate) F);
 

@@ -2,6 +2,7 @@
 //! nothing else: no I/O, clock, thread, lock or log, and no `unsafe`. It never
 //! names `host`, and cannot name `std`: only `host/mod.rs` brings that in.
 
+mod catch;
 mod change;
 mod detector;
 mod digest;
@@ -10,8 +11,10 @@ mod document;
 mod engine;
 mod error;
 mod format;
+mod history;
 mod limits;
 mod listener;
+mod listeners;
 mod manual;
 mod report;
 mod settle;
@@ -19,15 +22,16 @@ mod snapshot;
 mod status;
 mod version;
 
+pub use catch::{Catch, Panicked};
 pub use change::Change;
 pub use detector::{Detector, Sighting};
 pub use digest::Digest;
 pub use document::{Document, Layer};
-pub use engine::{Catch, Engine, Panicked};
-pub use error::{DetectError, DetectErrorKind, Rejection, Stage};
+pub use engine::Engine;
+pub use error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 pub use format::Format;
 pub use limits::Limits;
-pub use listener::{BoxError, Listener};
+pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
 pub use report::{Place, Report, Violation};
 pub use settle::{Settle, Settled};

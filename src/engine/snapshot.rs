@@ -17,7 +17,9 @@ use super::version::Version;
 ///
 /// `Debug` leaves the value out: it may hold secrets.
 pub struct Snapshot<T> {
-    value: T,
+    // Shared, so that a rollback brings the very same value back without parsing
+    // it again, which could fail.
+    value: Arc<T>,
     version: Version,
     digest: Digest,
     origins: Arc<[Arc<str>]>,
@@ -29,11 +31,22 @@ pub struct Snapshot<T> {
 impl<T> Snapshot<T> {
     pub(crate) fn new(value: T, version: Version, document: Document) -> Self {
         Snapshot {
-            value,
+            value: Arc::new(value),
             version,
             digest: document.digest(),
             origins: document.origins().into(),
             document,
+        }
+    }
+
+    /// The same content under a new version.
+    pub(crate) fn again(&self, version: Version) -> Self {
+        Snapshot {
+            value: self.value.clone(),
+            version,
+            digest: self.digest,
+            origins: self.origins.clone(),
+            document: self.document.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::digest::Digest;
-use super::error::{DetectError, Rejection};
+use super::error::{DetectError, Rejection, RollbackError};
 use super::report::OneLine;
 use super::version::Version;
 
@@ -35,6 +35,12 @@ pub enum Outcome {
         /// When it is offered again.
         retry_at: Duration,
     },
+    /// What was applied was rolled back, because a listener failed to take it
+    /// into use: the content before it is active again, under this version.
+    RolledBack(Version),
+    /// What is at the source was rolled back from, and is not applied again
+    /// until the source changes.
+    Held,
     /// Somebody else is looking at this moment, or this was called from inside
     /// a callback. Another look follows.
     Busy,
@@ -116,8 +122,11 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// How many looks in a row ended in a failure.
     pub consecutive_failures: u64,
+    /// The digest of what was rolled back from, while it is what is at the
+    /// source: it is not applied again until the source changes.
+    pub held: Option<Digest>,
     /// Whether what was last seen at the source differs from what is active:
-    /// it is refused, or it is still settling. While the source cannot be read,
+    /// it is refused, held, or still settling. While the source cannot be read,
     /// the last that is known.
     pub source_differs: bool,
     /// Since when there is content at the source that has not held still for
@@ -136,11 +145,13 @@ pub struct Status {
 
 impl Status {
     /// Whether something is active, nothing is known to be wrong with the source,
-    /// and every listener has taken what is active into use. Content that is
-    /// still settling is nothing wrong, for a while.
+    /// nothing is held back after a rollback, and every listener has taken what
+    /// is active into use. Content that is still settling is nothing wrong, for
+    /// a while.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.version.is_some() && self.last_error.is_none() && self.listener_errors.is_empty()
+        let settled = self.last_error.is_none() && self.held.is_none();
+        self.version.is_some() && settled && self.listener_errors.is_empty()
     }
 }
 
@@ -159,6 +170,26 @@ pub enum Event {
         digest: Digest,
         /// Where it came from.
         origins: Arc<[Arc<str>]>,
+    },
+    /// Older content is active again, under a new version.
+    #[non_exhaustive]
+    RolledBack {
+        /// What was active before.
+        from: Version,
+        /// What is active now.
+        to: Version,
+        /// The version under which this content was active before.
+        content_of: Version,
+        /// The digest of what is active now.
+        digest: Digest,
+    },
+    /// A rollback that was due after a listener failed did not happen.
+    #[non_exhaustive]
+    RollbackFailed {
+        /// What stays active.
+        keeping: Version,
+        /// Why.
+        error: RollbackError,
     },
     /// New content was refused; the old snapshot stays. A veto too.
     #[non_exhaustive]
@@ -225,6 +256,21 @@ impl fmt::Display for Event {
                     None => write!(f, "loaded {to} {digest}")?,
                 }
                 write!(f, ", from {}", Joined(origins))
+            }
+            Event::RolledBack {
+                from,
+                to,
+                content_of,
+                digest,
+            } => {
+                let digest = digest.short();
+                write!(
+                    f,
+                    "rolled back from {from}: {to} {digest} is {content_of} again"
+                )
+            }
+            Event::RollbackFailed { keeping, error } => {
+                write!(f, "{}; {error}", Keeping(Some(*keeping)))
             }
             Event::Rejected { keeping, rejection } => {
                 write!(f, "{}; {rejection}", Keeping(*keeping))

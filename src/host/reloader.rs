@@ -20,7 +20,7 @@ use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
 use crate::engine::{
     BoxError, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits, Listener,
-    Outcome, Rejection, Report, Snapshot, Status,
+    OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status, Version,
 };
 
 /// A first load that finds the file moving waits this long for it to come to
@@ -183,6 +183,31 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         }
     }
 
+    /// Goes back to the newest content before, under a new version: a change like
+    /// any other, with every listener. What was active is not applied again until
+    /// the source shows something else; until then a look says
+    /// [`Outcome::Held`].
+    ///
+    /// It waits for a look that is under way.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing to go back to, or a listener vetoed it, or this was
+    /// called from inside a callback. What was active stays.
+    pub fn rollback(&self) -> Result<Version, RollbackError> {
+        self.shared.roll_back(Engine::rollback)
+    }
+
+    /// The same to the content of a certain version, if it is still remembered.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or it is what is active; or as for [`rollback`](Self::rollback).
+    pub fn rollback_to(&self, version: Version) -> Result<Version, RollbackError> {
+        self.shared
+            .roll_back(|engine, now| engine.rollback_to(version, now))
+    }
+
     /// When the next look is due, on the same timeline as [`now`](Self::now):
     /// a loop may sleep until then. Looking earlier does no harm.
     #[must_use]
@@ -306,6 +331,22 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
     }
 
+    fn roll_back(
+        &self,
+        roll_back: impl FnOnce(&mut Engine<T>, Duration) -> Result<Version, RollbackError>,
+    ) -> Result<Version, RollbackError> {
+        if self.is_inside() {
+            return Err(RollbackError::InsideCallback);
+        }
+        let mut core = self.core.lock();
+        let now = self.clock.now();
+        let _inside = Inside::enter(&self.view, now);
+        let rolled_back = roll_back(&mut core.engine, now);
+        self.show(core.engine.status());
+        tell(&core.engine);
+        rolled_back
+    }
+
     fn busy(&self) -> Outcome {
         self.signal.wake();
         Outcome::Busy
@@ -427,6 +468,51 @@ impl<T: Send + Sync + 'static> Builder<T> {
         f: impl FnMut(&Change<T>) -> Result<(), BoxError> + Send + 'static,
     ) -> Self {
         self.engine = self.engine.on_commit(f);
+        self
+    }
+
+    /// Adds a validator of the step from what is active to what is new; see
+    /// [`Engine::validate_change`]. The place to refuse, by name, what needs a
+    /// restart.
+    pub fn validate_change(mut self, check: impl Fn(&T, &T, &mut Report) + Send + 'static) -> Self {
+        self.engine = self.engine.validate_change(check);
+        self
+    }
+
+    /// Adds a closure that is told of a change, after readers see it, if the
+    /// part that `select` gives differs: the old part and the new one.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Config { pool_size: u32 }
+    /// # let path = "config.yaml";
+    /// let builder = steadyconf::Reloader::<Config>::from_file(path)
+    ///     .on_change_of(|config| &config.pool_size, |old, new| {
+    ///         println!("the pool grows from {old} to {new}");
+    ///         Ok(())
+    ///     });
+    /// ```
+    #[track_caller]
+    pub fn on_change_of<P: PartialEq + 'static>(
+        mut self,
+        select: impl Fn(&T) -> &P + Send + 'static,
+        f: impl FnMut(&P, &P) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.engine = self.engine.on_change_of(select, f);
+        self
+    }
+
+    /// What to do if a listener fails to take an active snapshot into use.
+    /// Default: report it and go on.
+    pub fn on_commit_error(mut self, policy: OnCommitError) -> Self {
+        self.engine = self.engine.on_commit_error(policy);
+        self
+    }
+
+    /// How many snapshots to remember besides the active one; see
+    /// [`Engine::history`]. Default 8.
+    pub fn history(mut self, keep: usize) -> Self {
+        self.engine = self.engine.history(keep);
         self
     }
 

@@ -1,0 +1,78 @@
+//! One round of listeners: who is called, in what order, and what becomes of an
+//! error or a panic. When there is a round is `engine.rs`'s.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::catch::{Catch, PANICKED, Panicked, guarded};
+use super::change::Change;
+use super::listener::{BoxError, Listener};
+use super::status::ListenerError;
+
+struct Registered<T> {
+    name: Arc<str>,
+    listener: Box<dyn Listener<T>>,
+}
+
+/// The listeners, in order of registration.
+pub(crate) struct Listeners<T>(Vec<Registered<T>>);
+
+impl<T> Listeners<T> {
+    pub(crate) const fn new() -> Self {
+        Listeners(Vec::new())
+    }
+
+    pub(crate) fn add(&mut self, name: Arc<str>, listener: impl Listener<T> + 'static) {
+        let listener = Box::new(listener);
+        self.0.push(Registered { name, listener });
+    }
+
+    /// Adds one before all others.
+    #[cfg(feature = "std")]
+    pub(crate) fn add_first(&mut self, name: Arc<str>, listener: impl Listener<T> + 'static) {
+        let listener = Box::new(listener);
+        self.0.insert(0, Registered { name, listener });
+    }
+
+    /// The first phase. On a veto those that were asked before are told to undo.
+    pub(crate) fn prepare(
+        &mut self,
+        catch: Catch,
+        change: &Change<T>,
+    ) -> Result<(), ListenerError> {
+        for index in 0..self.0.len() {
+            let Registered { name, listener } = &mut self.0[index];
+            let Err(reason) = reason_of(catch, || listener.prepare(change)) else {
+                continue;
+            };
+            let veto = ListenerError::new(name.clone(), reason);
+            for earlier in self.0[..index].iter_mut().rev() {
+                // There is nothing to be done about a panic here: the change
+                // does not happen either way.
+                let _ = guarded(catch, || earlier.listener.abort(change));
+            }
+            return Err(veto);
+        }
+        Ok(())
+    }
+
+    /// The second phase: everyone is told, whatever the others say.
+    pub(crate) fn commit(&mut self, catch: Catch, change: &Change<T>) -> Vec<ListenerError> {
+        let mut errors = Vec::new();
+        for Registered { name, listener } in &mut self.0 {
+            if let Err(reason) = reason_of(catch, || listener.commit(change)) {
+                errors.push(ListenerError::new(name.clone(), reason));
+            }
+        }
+        errors
+    }
+}
+
+/// Calls a listener and says why it failed, if it did. Its error becomes text
+/// inside of the guard: that is the user's code, too.
+fn reason_of(catch: Catch, call: impl FnOnce() -> Result<(), BoxError>) -> Result<(), String> {
+    let called = guarded(catch, || call().map_err(|error| error.to_string()));
+    called.unwrap_or_else(|Panicked| Err(String::from(PANICKED)))
+}
