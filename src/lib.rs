@@ -91,7 +91,9 @@ pub use engine::{
 #[cfg(feature = "yaml")]
 pub use host::Yaml;
 #[cfg(feature = "std")]
-pub use host::{Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Waited};
+pub use host::{
+    Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Subscription, Waited,
+};
 
 /// The README's example, compiled with the tests.
 #[cfg(all(doctest, feature = "yaml"))]

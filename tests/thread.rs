@@ -532,3 +532,84 @@ fn handles_outlive_the_reloader() {
     let handle = fast(&path).load().unwrap().handle();
     assert_eq!((handle.load().a, handle.clone().load().b), (1, 1));
 }
+
+/// Writes down who was told of what.
+fn noting(
+    journal: &common::Journal,
+    name: &'static str,
+) -> impl steadyconf::Listener<Pair> + use<> {
+    let journal = journal.clone();
+    move |change: &steadyconf::Change<Pair>| {
+        journal.note(format!("{name} {}", change.new.a));
+        Ok(())
+    }
+}
+
+#[test]
+fn g14_listeners_come_and_go_while_it_runs() {
+    let (_folder, path) = file(&pair(1));
+    let journal = common::Journal::default();
+    let reloader = fast(&path)
+        .settle(Duration::ZERO)
+        .listener("first", noting(&journal, "first"))
+        .load()
+        .unwrap();
+    let change = |n| {
+        save(&path, &pair(n));
+        let outcome = reloader.poll_once().unwrap();
+        assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+        journal.take()
+    };
+    let a = reloader.subscribe("a", noting(&journal, "a"));
+    let b = reloader.subscribe("b", noting(&journal, "b"));
+    assert_eq!(change(2), ["first 2", "a 2", "b 2"]);
+    drop(a);
+    assert_eq!(change(3), ["first 3", "b 3"]);
+    // One that comes and goes between two rounds is never called.
+    drop(reloader.subscribe("c", noting(&journal, "c")));
+    reloader.subscribe("d", noting(&journal, "d")).forever();
+    assert_eq!(change(4), ["first 4", "b 4", "d 4"]);
+    reloader.rollback().unwrap();
+    assert_eq!(journal.take(), ["first 3", "b 3", "d 3"]);
+    // It may outlive what it was subscribed to.
+    drop(reloader);
+    drop(b);
+}
+
+#[test]
+fn g14_a_callback_may_subscribe_and_unsubscribe_also_itself() {
+    let (_folder, path) = file(&pair(1));
+    let journal = common::Journal::default();
+    let itself: Itself = Arc::default();
+    let held: Arc<Mutex<Vec<steadyconf::Subscription>>> = Arc::default();
+    let (inside, slot, note) = (itself.clone(), held.clone(), journal.clone());
+    let reloader = fast(&path).settle(Duration::ZERO).load().unwrap();
+    let reloader = Arc::new(reloader);
+    itself.set(Mutex::new(Some(reloader.clone()))).unwrap();
+    // At 2 it brings in another; at 3 it ends itself and the other.
+    let first = reloader.subscribe("first", move |change: &steadyconf::Change<Pair>| {
+        let reloader = inside.get().unwrap().lock().unwrap();
+        let mut held = slot.lock().unwrap();
+        note.note(format!("first {}", change.new.a));
+        match change.new.a {
+            2 => held.push(
+                reloader
+                    .as_ref()
+                    .unwrap()
+                    .subscribe("other", noting(&note, "other")),
+            ),
+            3 => held.clear(),
+            _ => {}
+        }
+        Ok(())
+    });
+    held.lock().unwrap().push(first);
+    for n in 2..=4 {
+        save(&path, &pair(n));
+        reloader.poll_once().unwrap();
+    }
+    // The round in which it ended went on with the other.
+    assert_eq!(journal.take(), ["first 2", "first 3", "other 3"]);
+    assert!(reloader.status().listener_errors.is_empty());
+    itself.get().unwrap().lock().unwrap().take();
+}

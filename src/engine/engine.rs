@@ -23,8 +23,8 @@ use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage
 use super::format::Format;
 use super::history::{History, Refused, Retry};
 use super::limits::Limits;
-use super::listener::{BoxError, Listener, OnChangeOf, OnCommit, OnCommitError};
-use super::listeners::Listeners;
+use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
+use super::listeners::{ListenerId, Listeners};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
@@ -205,7 +205,7 @@ impl<T: 'static> Engine<T> {
         f: impl FnMut(&Change<T>) -> Result<(), BoxError> + Send + 'static,
     ) -> Self {
         let name = place_name(Location::caller());
-        self.listener(name, OnCommit(f))
+        self.listener(name, f)
     }
 
     /// Adds a listener, known as `name` in rejections, the status and the log.
@@ -215,7 +215,8 @@ impl<T: 'static> Engine<T> {
         name: impl Into<Arc<str>>,
         listener: impl Listener<T> + 'static,
     ) -> Self {
-        self.listeners.add(name.into(), listener);
+        let id = ListenerId::FROM_THE_START;
+        self.listeners.add(id, name.into(), Box::new(listener));
         self
     }
 
@@ -244,7 +245,27 @@ impl<T: 'static> Engine<T> {
     /// it is how the host publishes to readers.
     #[cfg(feature = "std")]
     pub(crate) fn listener_zero(&mut self, listener: impl Listener<T> + 'static) {
-        self.listeners.add_first("publication".into(), listener);
+        let name = "publication".into();
+        self.listeners
+            .add_first(ListenerId::FROM_THE_START, name, Box::new(listener));
+    }
+
+    /// Adds a listener between two rounds.
+    #[cfg(feature = "std")]
+    pub(crate) fn subscribe(
+        &mut self,
+        id: ListenerId,
+        name: Arc<str>,
+        listener: Box<dyn Listener<T>>,
+    ) {
+        self.listeners.add(id, name, listener);
+    }
+
+    /// Removes it again, between two rounds. What its destructor does is its own.
+    #[cfg(feature = "std")]
+    pub(crate) fn unsubscribe(&mut self, id: ListenerId) {
+        let removed = self.listeners.remove(id);
+        let _ = guarded(self.catch, move || drop(removed));
     }
 }
 

@@ -86,14 +86,12 @@ where
     }
 }
 
-/// A closure that takes part in the second phase only.
-pub(crate) struct OnCommit<F>(pub(crate) F);
-
-impl<T, F> Listener<T> for OnCommit<F>
+/// A closure takes part in the second phase only.
+impl<T, F> Listener<T> for F
 where
     F: FnMut(&Change<T>) -> Result<(), BoxError> + Send,
 {
     fn commit(&mut self, change: &Change<T>) -> Result<(), BoxError> {
-        (self.0)(change)
+        self(change)
     }
 }

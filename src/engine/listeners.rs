@@ -11,7 +11,17 @@ use super::change::Change;
 use super::listener::{BoxError, Listener};
 use super::status::ListenerError;
 
+/// Which listener, for those that come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerId(pub(crate) u64);
+
+impl ListenerId {
+    /// Of all those that were there before the start: they stay.
+    pub(crate) const FROM_THE_START: ListenerId = ListenerId(0);
+}
+
 struct Registered<T> {
+    id: ListenerId,
     name: Arc<str>,
     listener: Box<dyn Listener<T>>,
 }
@@ -24,16 +34,26 @@ impl<T> Listeners<T> {
         Listeners(Vec::new())
     }
 
-    pub(crate) fn add(&mut self, name: Arc<str>, listener: impl Listener<T> + 'static) {
-        let listener = Box::new(listener);
-        self.0.push(Registered { name, listener });
+    pub(crate) fn add(&mut self, id: ListenerId, name: Arc<str>, listener: Box<dyn Listener<T>>) {
+        self.0.push(Registered { id, name, listener });
     }
 
     /// Adds one before all others.
     #[cfg(feature = "std")]
-    pub(crate) fn add_first(&mut self, name: Arc<str>, listener: impl Listener<T> + 'static) {
-        let listener = Box::new(listener);
-        self.0.insert(0, Registered { name, listener });
+    pub(crate) fn add_first(
+        &mut self,
+        id: ListenerId,
+        name: Arc<str>,
+        listener: Box<dyn Listener<T>>,
+    ) {
+        self.0.insert(0, Registered { id, name, listener });
+    }
+
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Box<dyn Listener<T>>> {
+        let at = self.0.iter().position(|one| one.id == id)?;
+        Some(self.0.remove(at).listener)
     }
 
     /// The first phase. On a veto those that were asked before are told to undo.
@@ -43,7 +63,7 @@ impl<T> Listeners<T> {
         change: &Change<T>,
     ) -> Result<(), ListenerError> {
         for index in 0..self.0.len() {
-            let Registered { name, listener } = &mut self.0[index];
+            let Registered { name, listener, .. } = &mut self.0[index];
             let Err(reason) = reason_of(catch, || listener.prepare(change)) else {
                 continue;
             };
@@ -61,7 +81,7 @@ impl<T> Listeners<T> {
     /// The second phase: everyone is told, whatever the others say.
     pub(crate) fn commit(&mut self, catch: Catch, change: &Change<T>) -> Vec<ListenerError> {
         let mut errors = Vec::new();
-        for Registered { name, listener } in &mut self.0 {
+        for Registered { name, listener, .. } in &mut self.0 {
             if let Err(reason) = reason_of(catch, || listener.commit(change)) {
                 errors.push(ListenerError::new(name.clone(), reason));
             }

@@ -14,7 +14,7 @@ mod format;
 mod history;
 mod limits;
 mod listener;
-mod listeners;
+pub(crate) mod listeners;
 mod manual;
 mod report;
 mod settle;

@@ -20,6 +20,7 @@ mod path;
 mod poller;
 mod reloader;
 mod shared;
+mod subscriptions;
 mod sync;
 #[cfg(feature = "yaml")]
 mod yaml;
@@ -27,6 +28,7 @@ mod yaml;
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 pub use reloader::{Builder, LoadError, Reloader};
+pub use subscriptions::Subscription;
 #[cfg(feature = "yaml")]
 pub use yaml::Yaml;
 

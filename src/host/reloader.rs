@@ -16,6 +16,7 @@ use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::thread::{self, ThreadId};
+use super::subscriptions::{Queue, Subscription};
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
 use crate::engine::{
@@ -51,6 +52,7 @@ struct Shared<T> {
     signal: Arc<Signal>,
     clock: Clock,
     thread_alive: AtomicBool,
+    subscriptions: Queue<T>,
     // Its own lock, so that the status can be asked for while a look is under
     // way, also by the callback that it waits for.
     view: Mutex<View>,
@@ -242,6 +244,42 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         status
     }
 
+    /// Adds a listener while it runs, known as `name`, after all that are there.
+    /// It takes part in every change from the next round on, until what is
+    /// returned is dropped. Both work from any thread and from inside a callback.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "1")?;
+    /// use steadyconf::{Change, Reloader};
+    ///
+    /// let reloader = Reloader::<u32>::from_file(&path).load()?;
+    /// let subscription = reloader.subscribe("pool", |change: &Change<u32>| {
+    ///     println!("resize to {}", change.new.value());
+    ///     Ok(())
+    /// });
+    /// drop(subscription);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subscribe(
+        &self,
+        name: impl Into<Arc<str>>,
+        listener: impl Listener<T> + 'static,
+    ) -> Subscription {
+        let id = self
+            .shared
+            .subscriptions
+            .add(name.into(), Box::new(listener));
+        // Weak, so that a subscription that outlives the rest keeps nothing alive.
+        let shared = Arc::downgrade(&self.shared);
+        Subscription::new(move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.subscriptions.remove(id);
+            }
+        })
+    }
+
     /// Starts a thread that looks by itself, at first at once. Does nothing if
     /// it runs already; after a stop it starts again.
     ///
@@ -307,6 +345,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let _inside = Inside::enter(&self.view, now);
         self.signal.take_wake();
         let Core { engine, detector } = &mut *core;
+        self.subscriptions.drain(engine);
         if asked {
             engine.ask_again();
             // If it panics, the look itself goes on with what it has.
@@ -341,6 +380,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let mut core = self.core.lock();
         let now = self.clock.now();
         let _inside = Inside::enter(&self.view, now);
+        self.subscriptions.drain(&mut core.engine);
         let rolled_back = roll_back(&mut core.engine, now);
         self.show(core.engine.status());
         tell(&core.engine);
@@ -641,6 +681,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
             signal,
             clock: Clock::starting_at(first.now),
             thread_alive: AtomicBool::new(false),
+            subscriptions: Queue::new(),
             view: Mutex::new(View {
                 status,
                 looking: None,
