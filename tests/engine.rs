@@ -333,6 +333,46 @@ fn g10_the_same_bytes_make_no_version() {
 }
 
 #[test]
+fn g10_other_bytes_of_an_equal_value_make_no_version_if_that_was_asked_for() {
+    let journal = Journal::default();
+    let number = Number::default();
+    let mut engine = engine(&number)
+        .skip_equal()
+        .listener("a", Noting::new("a", &journal));
+    let mut script = Script::default();
+    engine.apply(doc("1"), ms(0));
+    let first = engine.status().digest;
+    script.shows("bad");
+    engine.poll(&mut script, ms(1)).unwrap();
+    number.asked.take();
+
+    script.shows(" 1\n");
+    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Unchanged));
+    assert_ne!(engine.status().digest, first);
+    assert_eq!(engine.status().version, Some(Version::new(1)));
+    assert!(engine.status().is_healthy() && !engine.status().source_differs);
+    assert!(matches!(engine.events(), [Event::Recovered { .. }]));
+    // It is parsed once.
+    for look in 3..6 {
+        script.shows(" 1\n");
+        assert_eq!(engine.poll(&mut script, ms(look)), Ok(Outcome::Unchanged));
+    }
+    assert_eq!(number.asked.take(), [" 1\n"]);
+    // Back to the first bytes, and to another value.
+    script.shows("1");
+    assert_eq!(engine.poll(&mut script, ms(7)), Ok(Outcome::Unchanged));
+    assert_eq!(engine.status().digest, first);
+    assert!(journal.take().is_empty());
+    script.shows("2");
+    assert_eq!(engine.poll(&mut script, ms(8)), applied(2));
+    // What is held after a rollback are the bytes that the source shows.
+    script.shows(" 2");
+    assert_eq!(engine.poll(&mut script, ms(9)), Ok(Outcome::Unchanged));
+    assert_eq!(engine.rollback(ms(10)), Ok(Version::new(3)));
+    assert_eq!(engine.poll(&mut script, ms(11)), Ok(Outcome::Held));
+}
+
+#[test]
 fn g10_a_then_bad_then_a_ends_healthy_at_the_version_of_a() {
     let mut engine = engine(&Number::default());
     engine.apply(doc("1"), ms(0));

@@ -48,6 +48,7 @@ const STILL_CHANGING: Duration = Duration::from_secs(10);
 const MAX_LOCATED: usize = 16;
 
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
+type Equal<T> = fn(&T, &T) -> bool;
 type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 
 /// The pure core: give it a detector and the time, and it says what came of it.
@@ -96,6 +97,7 @@ pub struct Engine<T> {
     validators: Vec<Validator<T>>,
     change_validators: Vec<ChangeValidator<T>>,
     on_commit_error: OnCommitError,
+    equal: Option<Equal<T>>,
     listeners: Listeners<T>,
     limits: Limits,
     interval: Duration,
@@ -104,6 +106,8 @@ pub struct Engine<T> {
     now: Duration,
     active: Option<Arc<Snapshot<T>>>,
     last_version: Version,
+    /// Other bytes that stand for the very value that is active.
+    adopted: Option<Document>,
     history: History<T>,
     /// What the detector offered last.
     observed: Option<Document>,
@@ -127,6 +131,7 @@ impl<T: 'static> Engine<T> {
             validators: Vec::new(),
             change_validators: Vec::new(),
             on_commit_error: OnCommitError::default(),
+            equal: None,
             listeners: Listeners::new(),
             limits: Limits::default(),
             interval: DEFAULT_INTERVAL,
@@ -134,6 +139,7 @@ impl<T: 'static> Engine<T> {
             now: Duration::ZERO,
             active: None,
             last_version: Version::NONE,
+            adopted: None,
             history: History::new(),
             observed: None,
             quarantine: None,
@@ -184,6 +190,19 @@ impl<T: 'static> Engine<T> {
     #[must_use]
     pub fn on_commit_error(mut self, policy: OnCommitError) -> Self {
         self.on_commit_error = policy;
+        self
+    }
+
+    /// Takes an edit that changes bytes but not the value (comments, order, white
+    /// space) for no change: its digest is adopted in the status, there is no new
+    /// version, and nobody is called. Snapshots keep the digest of the bytes that
+    /// they were made from.
+    #[must_use]
+    pub fn skip_equal(mut self) -> Self
+    where
+        T: PartialEq,
+    {
+        self.equal = Some(T::eq);
         self
     }
 
@@ -482,8 +501,7 @@ impl<T: 'static> Engine<T> {
             return Outcome::Held;
         }
         self.quarantine = None;
-        let active = self.active.as_ref();
-        if active.is_some_and(|active| *active.document() == document) {
+        if self.is_active(&document) {
             if self.refused.take().is_some() {
                 self.recovered();
             }
@@ -496,8 +514,22 @@ impl<T: 'static> Engine<T> {
         self.judge(document)
     }
 
+    /// Whether these very bytes are active, or were adopted for what is.
+    fn is_active(&mut self, document: &Document) -> bool {
+        let Some(active) = &self.active else {
+            return false;
+        };
+        if active.document() == document {
+            self.adopted = None;
+            self.status.digest = Some(active.digest());
+            return true;
+        }
+        self.adopted.as_ref() == Some(document)
+    }
+
     fn judge(&mut self, document: Document) -> Outcome {
         match self.admit(&document) {
+            Ok(value) if self.equals_active(&value) => self.adopt(value, document),
             Ok(value) => self.accept(value, document),
             Err((stage, mut report)) => {
                 name_the_source(&mut report, &document);
@@ -505,6 +537,24 @@ impl<T: 'static> Engine<T> {
                 Outcome::Rejected(rejection)
             }
         }
+    }
+
+    fn equals_active(&self, value: &T) -> bool {
+        let (Some(equal), Some(active)) = (self.equal, &self.active) else {
+            return false;
+        };
+        guarded(self.catch, || equal(active, value)).unwrap_or(false)
+    }
+
+    /// Other bytes for what is active: no change, and nothing is wrong any more.
+    fn adopt(&mut self, value: T, document: Document) -> Outcome {
+        let _ = guarded(self.catch, move || drop(value));
+        if self.refused.take().is_some() {
+            self.recovered();
+        }
+        self.status.digest = Some(document.digest());
+        self.adopted = Some(document);
+        Outcome::Unchanged
     }
 
     /// From bytes to a value that every validator is content with.
@@ -647,6 +697,7 @@ impl<T: 'static> Engine<T> {
 
     fn activate(&mut self, new: Arc<Snapshot<T>>, errors: Arc<[ListenerError]>) {
         self.refused = None;
+        self.adopted = None;
         self.status.version = Some(new.version());
         self.status.digest = Some(new.digest());
         self.status.applied_at = Some(self.now);
@@ -686,7 +737,10 @@ impl<T: 'static> Engine<T> {
         };
         let version = self.last_version.next();
         self.last_version = version;
-        let left = old.document().clone();
+        // What is held back is what the source shows: the very bytes, or others
+        // that stand for the same.
+        let left = self.adopted.clone();
+        let left = left.unwrap_or_else(|| old.document().clone());
         let content_of = target.version();
         let new = Arc::new(target.again(version));
         let change = Change { old, new };

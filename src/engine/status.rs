@@ -109,7 +109,7 @@ impl fmt::Display for ListenerError {
 pub struct Status {
     /// What is active; `None` before the first load.
     pub version: Option<Version>,
-    /// The digest of what is active.
+    /// The digest of what is active: of the bytes at the source that stand for it.
     pub digest: Option<Digest>,
     /// When it became active.
     pub applied_at: Option<Duration>,

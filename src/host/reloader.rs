@@ -237,8 +237,10 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         };
         // What readers get is the truth, also half-way through a look.
         let active = self.shared.cell.load();
-        status.version = Some(active.version());
-        status.digest = Some(active.digest());
+        if status.version != Some(active.version()) {
+            status.version = Some(active.version());
+            status.digest = Some(active.digest());
+        }
         status.next_look = self.next_look();
         status.thread_alive = self.shared.thread_alive.load(Ordering::Acquire);
         status
@@ -546,6 +548,16 @@ impl<T: Send + Sync + 'static> Builder<T> {
     /// Default: report it and go on.
     pub fn on_commit_error(mut self, policy: OnCommitError) -> Self {
         self.engine = self.engine.on_commit_error(policy);
+        self
+    }
+
+    /// Takes an edit that changes bytes but not the value for no change; see
+    /// [`Engine::skip_equal`].
+    pub fn skip_equal(mut self) -> Self
+    where
+        T: PartialEq,
+    {
+        self.engine = self.engine.skip_equal();
         self
     }
 
