@@ -199,8 +199,10 @@ mod calling_back {
 
     type Itself = Arc<OnceLock<Weak<Reloader<u32>>>>;
 
+    type Call = fn(&Reloader<u32>);
+
     /// What a callback may call, and what it gets there.
-    const CALLS: [(&str, fn(&Reloader<u32>)); 11] = [
+    const CALLS: [(&str, Call); 11] = [
         ("nothing", |_| {}),
         ("load", |r| drop(r.handle().load())),
         ("reader", |r| assert!(**r.handle().reader().get() > 0)),
@@ -231,7 +233,7 @@ mod calling_back {
     struct CallsBack {
         one: One,
         phase: &'static str,
-        call: fn(&Reloader<u32>),
+        call: Call,
         itself: Itself,
     }
 
