@@ -270,6 +270,24 @@ fn g07_saved_in_place() {
 }
 
 #[test]
+fn g07_appended_line_by_line() {
+    for aged in [false, true] {
+        let mut world = World::new();
+        let mut content = OLD.to_string();
+        for n in 0..5 {
+            if aged {
+                world.age();
+            }
+            let line = format!("line: {n}\n");
+            let mut file = OpenOptions::new().append(true).open(&world.path).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+            content += &line;
+            world.expect(&format!("line {n}, aged: {aged}"), &content, PROMPT);
+        }
+    }
+}
+
+#[test]
 fn g07_saved_by_putting_another_file_in_its_place() {
     let ways: &[Way] = &[
         ("rename", |w, c| {

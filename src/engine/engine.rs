@@ -112,7 +112,7 @@ pub struct Engine<T> {
     /// What the detector offered last.
     observed: Option<Document>,
     /// What was rolled back from, until the source shows something else.
-    quarantine: Option<Document>,
+    quarantine: Vec<Document>,
     refused: Option<Refused>,
     source_error: Option<(DetectError, Duration)>,
     settling_since: Option<Duration>,
@@ -142,7 +142,7 @@ impl<T: 'static> Engine<T> {
             adopted: None,
             history: History::new(),
             observed: None,
-            quarantine: None,
+            quarantine: Vec::new(),
             refused: None,
             source_error: None,
             settling_since: None,
@@ -466,52 +466,44 @@ impl<T: 'static> Engine<T> {
         }
     }
 
-    /// Nothing new at the source: what was said of it last still holds, or is
-    /// asked again.
+    /// Nothing new at the source: what is there is judged by what is active now.
+    /// While nothing happens, each comparison is one of pointers.
     fn standing(&mut self) -> Outcome {
-        let Some(refused) = &self.refused else {
-            let held = self.quarantine.is_some() && self.quarantine == self.observed;
-            return if held {
-                Outcome::Held
-            } else {
-                Outcome::Unchanged
-            };
-        };
-        let rejection = refused.rejection.clone();
-        let due = refused.retry.is_some_and(|retry| retry.at <= self.now);
-        if self.ask_again || due {
-            let document = refused.document.clone();
-            return self.judge(document);
-        }
-        match refused.retry {
-            None => Outcome::Rejected(rejection),
-            Some(Retry { at: retry_at, .. }) => Outcome::Vetoed {
-                rejection,
-                retry_at,
-            },
+        match self.observed.clone() {
+            Some(observed) => self.weigh(observed),
+            None => Outcome::Unchanged,
         }
     }
 
-    /// Some content, new or not: only what is neither active nor remembered to
-    /// be refused is worth parsing.
+    /// The source shows this. Whatever else it showed before, and what came of
+    /// that, is over.
     fn offer(&mut self, document: Document) -> Outcome {
-        self.observed = Some(document.clone());
-        if self.quarantine.as_ref() == Some(&document) {
-            self.refused = None;
-            return Outcome::Held;
+        if self.observed.as_ref() != Some(&document) {
+            if !self.quarantine.contains(&document) {
+                self.quarantine.clear();
+            }
+            self.observed = Some(document.clone());
         }
-        self.quarantine = None;
+        self.weigh(document)
+    }
+
+    /// Only what is neither active, nor held back, nor remembered to be refused
+    /// is worth parsing.
+    fn weigh(&mut self, document: Document) -> Outcome {
         if self.is_active(&document) {
             if self.refused.take().is_some() {
                 self.recovered();
             }
             return Outcome::Unchanged;
         }
-        let remembered = self.refused.as_ref();
-        if remembered.is_some_and(|refused| refused.document == document) {
-            return self.standing();
+        if self.quarantine.contains(&document) {
+            self.refused = None;
+            return Outcome::Held;
         }
-        self.judge(document)
+        match self.refused.as_ref().filter(|r| r.document == document) {
+            Some(refused) if !self.ask_again && !refused.is_due(self.now) => refused.outcome(),
+            _ => self.judge(document),
+        }
     }
 
     /// Whether these very bytes are active, or were adopted for what is.
@@ -520,6 +512,8 @@ impl<T: 'static> Engine<T> {
             return false;
         };
         if active.document() == document {
+            // So that the next comparison is one of pointers.
+            self.observed = Some(active.document().clone());
             self.adopted = None;
             self.status.digest = Some(active.digest());
             return true;
@@ -763,14 +757,26 @@ impl<T: 'static> Engine<T> {
             let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
             return Err(RollbackError::Vetoed(rejection));
         }
-        self.quarantine = Some(left);
-        self.show_held();
+        self.hold_back(left);
         Ok(version)
     }
 
+    /// Holds back what was rolled back from. Of what was held back before only
+    /// that counts which the source shows, or which might be gone back to.
+    fn hold_back(&mut self, left: Document) {
+        let active = self.active.as_ref().map(|active| active.document());
+        let (history, observed) = (&self.history, self.observed.as_ref());
+        self.quarantine.retain(|document| {
+            let counts = Some(document) == observed || history.contains(document);
+            counts && Some(document) != active && *document != left
+        });
+        self.quarantine.push(left);
+        self.show_held();
+    }
+
     fn show_held(&mut self) {
-        let held = self.quarantine.is_some() && self.quarantine == self.observed;
-        let held = self.quarantine.as_ref().filter(|_| held);
+        let observed = self.observed.as_ref();
+        let held = observed.filter(|observed| self.quarantine.contains(observed));
         self.status.held = held.map(Document::digest);
         self.status.source_differs |= self.status.held.is_some();
     }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::document::Document;
 use super::error::Rejection;
 use super::snapshot::Snapshot;
+use super::status::Outcome;
 use super::version::Version;
 
 /// How many snapshots are kept besides the active one, if nothing is said.
@@ -45,6 +46,10 @@ impl<T> History<T> {
         self.kept.iter().find(|kept| kept.version() == version)
     }
 
+    pub(crate) fn contains(&self, document: &Document) -> bool {
+        self.kept.iter().any(|kept| kept.document() == document)
+    }
+
     /// The newest with other content than each of these.
     pub(crate) fn newest_but(&self, not: &[&Document]) -> Option<&Arc<Snapshot<T>>> {
         let other = |kept: &&Arc<Snapshot<T>>| not.iter().all(|d| *d != kept.document());
@@ -58,6 +63,25 @@ pub(crate) struct Refused {
     pub(crate) rejection: Arc<Rejection>,
     pub(crate) since: Duration,
     pub(crate) retry: Option<Retry>,
+}
+
+impl Refused {
+    /// Whether it is time to offer a vetoed candidate again.
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        self.retry.is_some_and(|retry| retry.at <= now)
+    }
+
+    /// What is said of it while it lasts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let rejection = self.rejection.clone();
+        match self.retry {
+            None => Outcome::Rejected(rejection),
+            Some(Retry { at: retry_at, .. }) => Outcome::Vetoed {
+                rejection,
+                retry_at,
+            },
+        }
+    }
 }
 
 /// When a vetoed candidate is offered again.
