@@ -150,6 +150,10 @@ fn g13_a_problem_names_the_file_that_supplied_the_value() {
             &["1.yaml: holds no value, only comments or nothing"],
         ),
         (" \n", &["1.yaml: is empty"]),
+        (
+            "\u{85}",
+            &["1.yaml: holds no value, only comments or nothing"],
+        ),
         ("port: 1\nport: 2\n", &["1.yaml:1:1: a key is given twice"]),
     ];
     for (over, expected) in table {

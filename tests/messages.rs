@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::ms;
+use common::{doc, ms};
 use serde::{Deserialize, Deserializer, de};
 use steadyconf::{Document, Engine, Outcome, Yaml};
 
@@ -327,6 +327,18 @@ fn g04_aliases_stand_for_no_more_than_the_size_limit_could_hold() {
     assert!(refused(judge(&[&many])));
     assert!(refused(judge(&[&long])));
     assert!(refused(judge(&["a: 1", &many])));
+    // What ends the count early must not let the rest pass.
+    #[derive(Deserialize)]
+    struct Nothing {}
+    for first in [
+        format!("deep: {}{}", "[".repeat(130), "]".repeat(130)),
+        "t: !!int x".into(),
+    ] {
+        let text = format!("{first}\n{many}");
+        let mut engine = Engine::<Nothing>::new(Yaml::new());
+        let outcome = engine.apply(Document::single("c.yaml", text.as_bytes()), ms(0));
+        assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    }
     // What people write is fine, and so are the marks in plain text.
     for fine in [
         expanding(500, "1"),
@@ -350,9 +362,23 @@ fn g05_nothing_but_markup_is_no_configuration() {
         "!!map",
         "&anchor",
         "--- !tag &anchor # and a comment\n",
+        "\u{85}",
+        "\u{2028}\n",
+        "\u{85}# all out",
     ];
     for text in nothings {
         let expected = "c.yaml: holds no value, only comments or nothing";
         assert_eq!(message(text), expected, "{text}");
     }
+    // In UTF-16, which YAML allows, too.
+    let text: Vec<_> = "\u{feff}# all out\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let mut engine = Engine::<Everything>::new(Yaml::new());
+    let outcome = engine.apply(Document::single("c.yaml", text), ms(0));
+    assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    // A comment ends where the parser says that the line ends.
+    let outcome = engine.apply(doc("# c\u{2028}small: 1"), ms(0));
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
 }

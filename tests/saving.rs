@@ -1275,6 +1275,23 @@ fn g07_recreated_all_the_time_is_not_mistaken_for_renamed() {
     world.expect("and is whole at last", NEW, PROMPT);
 }
 
+/// The same with looks that are closer together than the settle time, so that
+/// some of them see one file twice.
+#[test]
+fn g02_looks_that_are_close_together_mistake_nothing_for_a_rename() {
+    let mut world = World::new();
+    for round in 0..400 {
+        if round % 3 == 0 {
+            fs::remove_file(&world.path).unwrap();
+            fs::write(&world.path, &NEW[..20 + round % 30]).unwrap();
+        }
+        let _ = world.look_after(ms(20));
+        assert!(world.applied.take().is_empty(), "round {round}");
+    }
+    fs::write(&world.path, NEW).unwrap();
+    world.expect("and is whole at last", NEW, PROMPT);
+}
+
 #[test]
 fn g04_g05_whatever_else_is_put_there_keeps_the_old_value_and_ends_with_a_repair() {
     type Bad = (&'static str, DetectErrorKind, fn(&Path));

@@ -9,13 +9,24 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+/// What counting came to.
+pub(crate) enum Counted<E> {
+    Within,
+    TooFar,
+    /// The count ended before the document did. What is behind that place is
+    /// not known, so this must not pass for `Within`.
+    Failed(E),
+}
+
 /// Whether all that `de` gives, with every alias written out, stays within so
-/// many units: one for each value and one for each byte of text. A document
-/// that does not parse is within; what is wrong with it is told elsewhere.
-pub(crate) fn is_within<'de, D: Deserializer<'de>>(de: D, units: usize) -> bool {
+/// many units: one for each value and one for each byte of text.
+pub(crate) fn count<'de, D: Deserializer<'de>>(de: D, units: usize) -> Counted<D::Error> {
     let left = Cell::new(Some(units));
-    let _ = Count(&left).deserialize(de);
-    left.get().is_some()
+    match Count(&left).deserialize(de) {
+        _ if left.get().is_none() => Counted::TooFar,
+        Ok(()) => Counted::Within,
+        Err(error) => Counted::Failed(error),
+    }
 }
 
 /// What is left, or nothing any more.

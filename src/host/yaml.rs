@@ -9,7 +9,7 @@ use core::slice;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
 use serde_yaml::{Mapping, Value};
 
-use super::budget;
+use super::budget::{self, Counted};
 use super::explain;
 use super::find::Find;
 use super::path::{self, PathDisplay, Segment};
@@ -60,10 +60,9 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
         let mut report = Report::new();
         for layer in document.layers() {
             if says_nothing(layer.bytes()) {
-                let nothing = "holds no value, only comments or nothing";
-                report.push(Violation::new("", nothing).at(whole(layer)));
-            } else if expands_too_far(layer.bytes(), limits) {
-                report.push(Violation::new("", TOO_MANY_ALIASES).at(whole(layer)));
+                report.push(Violation::new("", NOTHING).at(whole(layer)));
+            } else if let Some(violation) = expands_too_far(layer, limits) {
+                report.push(violation);
             }
         }
         if !report.is_empty() {
@@ -88,22 +87,34 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
     }
 }
 
+const NOTHING: &str = "holds no value, only comments or nothing";
 const TOO_MANY_ALIASES: &str = "its aliases (`*name`) expand to too much";
 
 /// What a type's own code says may quote the value.
 const REFUSED_BY_TYPE: &str =
     "refused by its type (the reason is not repeated here: it may quote the value)";
 
-/// Whether aliases stand for more than a document at the size limit could hold.
-/// The scan for their two marks is only a hint; the count is exact.
-fn expands_too_far(bytes: &[u8], limits: &Limits) -> bool {
+/// What is wrong if aliases stand for more than a document at the size limit
+/// could hold, or if that cannot be told. The scan for their two marks is only a
+/// hint; the count is exact.
+fn expands_too_far(layer: &Layer, limits: &Limits) -> Option<Violation> {
+    let bytes = layer.bytes();
     if !(bytes.contains(&b'&') && bytes.contains(&b'*')) {
-        return false;
+        return None;
     }
     // A value and a byte of its text count one each, so that written out they
     // are at most two for each byte.
     let units = limits.bytes().saturating_mul(2);
-    !budget::is_within(serde_yaml::Deserializer::from_slice(bytes), units)
+    match budget::count(serde_yaml::Deserializer::from_slice(bytes), units) {
+        Counted::Within => None,
+        Counted::TooFar => Some(Violation::new("", TOO_MANY_ALIASES).at(whole(layer))),
+        Counted::Failed(error) => Some(syntax(layer).unwrap_or_else(|| {
+            let unknown = "its aliases cannot be counted past this place";
+            let message = resource_limit(&error).unwrap_or(unknown);
+            let place = place_of(&error, layer).unwrap_or_else(|| whole(layer));
+            Violation::new("", message).at(place)
+        })),
+    }
 }
 
 /// All layers as one value, the later over the earlier.
@@ -112,6 +123,8 @@ fn merge(layers: &[Layer]) -> Result<Value, Report> {
     let mut merged = Value::Null;
     for layer in layers {
         match serde_yaml::from_slice(layer.bytes()) {
+            // It would replace all of the layers before it.
+            Ok(Value::Null) => report.push(Violation::new("", NOTHING).at(whole(layer))),
             Ok(value) => merge_into(&mut merged, value),
             // All that a `Value` refuses by itself is a key that it has already.
             Err(_quotes_the_input) => {
@@ -152,20 +165,34 @@ fn whole(layer: &Layer) -> Place {
     Place::in_origin(layer.origin().clone())
 }
 
+/// Documents up to this size are asked of the parser itself whether there is
+/// anything in them: what is blank to it may not be blank to us.
+const SMALL: usize = 4096;
+
 /// Whether there is no value in it: white space, comments, document markers,
-/// directives, a bare tag or anchor, or a plain null. Stops at the first token
-/// that is anything else.
+/// directives, a bare tag or anchor, or a plain null.
 fn says_nothing(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    for line in bytes.split(|b| matches!(b, b'\n' | b'\r')) {
-        let tokens = line.split(u8::is_ascii_whitespace);
-        for token in tokens.filter(|token| !token.is_empty()) {
-            match token {
-                [b'#' | b'%', ..] => break,
-                [b'!' | b'&', ..] => {}
-                b"---" | b"..." | b"~" | b"null" | b"Null" | b"NULL" => {}
-                _ => return false,
-            }
+    if core::str::from_utf8(bytes).is_ok_and(|text| text.split(is_break).all(is_markup)) {
+        return true;
+    }
+    let probe = || serde_yaml::from_slice::<Option<IgnoredAny>>(bytes);
+    bytes.len() <= SMALL && matches!(probe(), Ok(None))
+}
+
+/// What ends a line, and so a comment, for a YAML 1.1 parser.
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether a line has no value in it. Stops at the first token that is one.
+fn is_markup(line: &str) -> bool {
+    for token in line.split_ascii_whitespace() {
+        match token.as_bytes() {
+            [b'#' | b'%', ..] => break,
+            [b'!' | b'&', ..] => {}
+            b"---" | b"..." | b"~" | b"null" | b"Null" | b"NULL" => {}
+            _ => return false,
         }
     }
     true

@@ -77,6 +77,8 @@ struct Member {
     /// The stamp at this look, while it lasts.
     stamp: Option<Stamp>,
     read: Option<Read>,
+    /// The stamp under which its content was offered last.
+    offered: Option<Stamp>,
 }
 
 /// The last time that a file was read whole.
@@ -241,8 +243,11 @@ impl FileDetector {
                 other => {
                     let same_file = |read: &Read| stamp.is_the_same_file(&read.stamp);
                     came.replaced &= !other.as_ref().is_some_and(same_file);
-                    came.renamed &= stamp.was_renamed();
                 }
+            }
+            // Of all that is new since the last offer, not since the last look.
+            if member.offered != Some(stamp) {
+                came.renamed &= stamp.was_renamed();
             }
             let last = now;
             member.read = Some(Read { stamp, since, last });
@@ -252,12 +257,19 @@ impl FileDetector {
 
     /// What is there is what was offered last.
     fn rest(&mut self) -> Sighting {
-        self.restless = None;
+        self.at_rest();
         Sighting::Unchanged
     }
 
-    fn offer(&mut self) -> Sighting {
+    fn at_rest(&mut self) {
         self.restless = None;
+        for member in &mut self.members {
+            member.offered = member.stamp;
+        }
+    }
+
+    fn offer(&mut self) -> Sighting {
+        self.at_rest();
         match self.settle.offered() {
             Some(document) => Sighting::Changed(document.clone()),
             None => Sighting::Unchanged,
@@ -337,6 +349,7 @@ impl Member {
             origin: path.to_string_lossy().into(),
             stamp: None,
             read: None,
+            offered: None,
         }
     }
 
