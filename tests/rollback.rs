@@ -145,6 +145,103 @@ fn g17_one_may_go_back_further_and_to_a_version() {
     assert_eq!(value(&engine), (3, v(6)));
 }
 
+/// With every rollback it goes further back, and nowhere forward.
+#[test]
+fn g17_rollbacks_one_after_the_other_go_further_back() {
+    let mut engine = engine(&Number::default());
+    let mut script = Script::default();
+    for text in ["1", "2", "3", "4"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    for expected in [3, 2, 1] {
+        engine.rollback(ms(1)).unwrap();
+        assert_eq!(value(&engine).0, expected);
+        assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Held));
+    }
+    assert_eq!(
+        engine.rollback(ms(3)),
+        Err(RollbackError::NothingToGoBackTo)
+    );
+    // Once something new has come from the source, all of it is history.
+    script.shows("9");
+    engine.poll(&mut script, ms(4)).unwrap();
+    engine.rollback(ms(5)).unwrap();
+    assert_eq!(value(&engine).0, 1);
+}
+
+#[test]
+fn g17_where_values_are_compared_equal_bytes_are_no_way_back() {
+    let mut engine = engine(&Number::default()).skip_equal();
+    let mut script = Script::default();
+    for text in ["1", "2", "2 "] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    engine.rollback(ms(1)).unwrap();
+    assert_eq!(value(&engine).0, 1);
+    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Held));
+    assert_eq!(
+        engine.rollback(ms(3)),
+        Err(RollbackError::NothingToGoBackTo)
+    );
+}
+
+/// What is held is what the source shows, and only while it shows it.
+#[test]
+fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
+    // The source shows 5, which is refused; 9 is rolled back from; 5 is applied;
+    // then the source shows 9.
+    let mut engine = engine(&Number::default()).validate_change(|old, new, report| {
+        if new < old {
+            report.add("", "must not shrink");
+        }
+    });
+    let mut script = Script::default();
+    for text in ["1", "9", "5"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    engine.rollback(ms(1)).unwrap();
+    assert!(engine.status().held.is_none());
+    let outcome = engine.poll(&mut script, ms(2)).unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    script.shows("9");
+    let outcome = engine.poll(&mut script, ms(3)).unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+
+    // Back, and forward again by hand: then the source is what is active.
+    let mut engine = common::engine(&Number::default());
+    for text in ["1", "2"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    engine.rollback(ms(1)).unwrap();
+    assert!(engine.status().held.is_some() && engine.status().source_differs);
+    engine.rollback_to(v(2), ms(2)).unwrap();
+    let status = engine.status();
+    assert!(status.held.is_none() && !status.source_differs && status.is_healthy());
+    assert_eq!(engine.poll(&mut script, ms(3)), Ok(Outcome::Unchanged));
+    script.shows("1");
+    let outcome = engine.poll(&mut script, ms(4)).unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+}
+
+/// Content that a listener could not take into use is no place to go back to.
+#[test]
+fn g17_what_failed_is_not_gone_back_to() {
+    let journal = Journal::default();
+    let mut engine = engine(&Number::default())
+        .on_commit_error(OnCommitError::RollBack)
+        .listener("bad", Fails::at(&journal, 0, 2));
+    for text in ["5", "1", "2", "1"] {
+        engine.apply(doc(text), ms(0));
+    }
+    assert_eq!(value(&engine).0, 1);
+    engine.rollback(ms(1)).unwrap();
+    assert_eq!(value(&engine).0, 5);
+}
+
 #[test]
 fn g17_no_more_is_remembered_than_was_asked_for() {
     let mut engine = engine(&Number::default()).history(2);

@@ -135,6 +135,15 @@ impl World {
         self.trace.push(format!("  {done:?}"));
         let trace = || self.trace.join("\n");
         let after = self.engine.active().cloned();
+        // Also without a look, the status tells what is so.
+        if done.is_ok() {
+            let status = self.engine.status();
+            let shows = after
+                .as_ref()
+                .is_some_and(|a| *a.document() == doc(self.shown));
+            assert_eq!(status.source_differs, !shows, "{}", trace());
+            assert!(status.held.is_none() || !shows, "{}", trace());
+        }
         match (done, before, after) {
             (Ok(version), Some(before), Some(after)) => {
                 assert_eq!(after.version(), version, "{}", trace());

@@ -613,3 +613,42 @@ fn g14_a_callback_may_subscribe_and_unsubscribe_also_itself() {
     assert!(reloader.status().listener_errors.is_empty());
     itself.get().unwrap().lock().unwrap().take();
 }
+
+/// Who subscribes while a look is under way, and loads after that, sees the new
+/// value, or is told of it.
+#[test]
+fn g14_a_subscriber_misses_nothing_that_is_under_way() {
+    let (_folder, path) = file(&pair(1));
+    let (entered, has_entered) = mpsc::channel();
+    let (let_go, may_go) = mpsc::channel::<()>();
+    let reloader = fast(&path)
+        .settle(Duration::ZERO)
+        .validate(move |config, _| {
+            if config.a == 2 {
+                entered.send(()).unwrap();
+                let _ = may_go.recv_timeout(DEADLINE);
+            }
+        })
+        .load()
+        .unwrap();
+    let journal = common::Journal::default();
+    save(&path, &pair(2));
+    let (subscription, loaded) = thread::scope(|scope| {
+        let look = scope.spawn(|| reloader.poll_once().unwrap());
+        has_entered.recv_timeout(DEADLINE).unwrap();
+        let subscription = reloader.subscribe("late", noting(&journal, "late"));
+        let loaded = reloader.handle().load().a;
+        let_go.send(()).unwrap();
+        assert!(matches!(look.join().unwrap(), Outcome::Applied(_)));
+        (subscription, loaded)
+    });
+    assert_eq!(loaded, 1);
+    // Another look is due, and tells it.
+    assert_eq!(reloader.next_look(), Duration::ZERO);
+    assert_eq!(reloader.poll_once(), Ok(Outcome::Unchanged));
+    assert_eq!(journal.take(), ["late 2"]);
+    save(&path, &pair(3));
+    reloader.poll_once().unwrap();
+    assert_eq!(journal.take(), ["late 3"]);
+    drop(subscription);
+}

@@ -24,6 +24,8 @@ use super::format::Format;
 use super::history::{History, Refused, Retry};
 use super::limits::Limits;
 use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
+#[cfg(feature = "std")]
+use super::listeners;
 use super::listeners::{ListenerId, Listeners};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
@@ -111,13 +113,17 @@ pub struct Engine<T> {
     history: History<T>,
     /// What the detector offered last.
     observed: Option<Document>,
-    /// What was rolled back from, until the source shows something else.
-    quarantine: Vec<Document>,
+    /// What the source shows, if that was rolled back from: not applied again
+    /// until the source shows something else.
+    held: Option<Document>,
     refused: Option<Refused>,
     source_error: Option<(DetectError, Duration)>,
     settling_since: Option<Duration>,
     still_changing: bool,
     ask_again: bool,
+    /// Of listeners that were told late; for the events of the next look.
+    #[cfg(feature = "std")]
+    late_errors: Vec<(Version, ListenerError)>,
     status: Status,
     events: Vec<Event>,
 }
@@ -142,12 +148,14 @@ impl<T: 'static> Engine<T> {
             adopted: None,
             history: History::new(),
             observed: None,
-            quarantine: Vec::new(),
+            held: None,
             refused: None,
             source_error: None,
             settling_since: None,
             still_changing: false,
             ask_again: false,
+            #[cfg(feature = "std")]
+            late_errors: Vec::new(),
             status: Status::default(),
             events: Vec::new(),
         }
@@ -269,14 +277,24 @@ impl<T: 'static> Engine<T> {
             .add_first(ListenerId::FROM_THE_START, name, Box::new(listener));
     }
 
-    /// Adds a listener between two rounds.
+    /// Adds a listener between two rounds. What changed since `since`, while it
+    /// waited to be taken in, it is told at once.
     #[cfg(feature = "std")]
     pub(crate) fn subscribe(
         &mut self,
         id: ListenerId,
         name: Arc<str>,
-        listener: Box<dyn Listener<T>>,
+        mut listener: Box<dyn Listener<T>>,
+        since: Arc<Snapshot<T>>,
     ) {
+        let newer = self.active.clone();
+        if let Some(new) = newer.filter(|new| new.version() > since.version()) {
+            let version = new.version();
+            let change = Change { old: since, new };
+            let error = listeners::commit_one(self.catch, &name, &mut *listener, &change);
+            self.late_errors.extend(error.map(|error| (version, error)));
+            let _ = guarded(self.catch, move || drop(change));
+        }
         self.listeners.add(id, name, listener);
     }
 
@@ -405,6 +423,10 @@ impl<T: 'static> Engine<T> {
     fn begin_change(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.events.clear();
+        #[cfg(feature = "std")]
+        for (version, error) in self.late_errors.drain(..) {
+            self.events.push(Event::ListenerFailed { version, error });
+        }
     }
 
     fn version(&self) -> Option<Version> {
@@ -479,9 +501,7 @@ impl<T: 'static> Engine<T> {
     /// that, is over.
     fn offer(&mut self, document: Document) -> Outcome {
         if self.observed.as_ref() != Some(&document) {
-            if !self.quarantine.contains(&document) {
-                self.quarantine.clear();
-            }
+            self.held = None;
             self.observed = Some(document.clone());
         }
         self.weigh(document)
@@ -496,7 +516,7 @@ impl<T: 'static> Engine<T> {
             }
             return Outcome::Unchanged;
         }
-        if self.quarantine.contains(&document) {
+        if self.held.as_ref() == Some(&document) {
             self.refused = None;
             return Outcome::Held;
         }
@@ -643,7 +663,10 @@ impl<T: 'static> Engine<T> {
         };
         let change = Change { old, new };
         let outcome = match self.round(&change, Self::applied) {
-            Ok(()) => Outcome::Applied(version),
+            Ok(()) => {
+                self.history.forgive();
+                Outcome::Applied(version)
+            }
             Err(veto) => self.vetoed(&change, veto),
         };
         // This may be the last hold on a value; a destructor is the user's code,
@@ -674,7 +697,9 @@ impl<T: 'static> Engine<T> {
         let failed = errors.iter().cloned();
         self.events
             .extend(failed.map(|error| Event::ListenerFailed { version, error }));
-        let forgotten = self.history.push(change.old.clone());
+        let failed = self.on_commit_error == OnCommitError::RollBack
+            && !self.status.listener_errors.is_empty();
+        let forgotten = self.history.push(change.old.clone(), failed);
         let _ = guarded(self.catch, move || drop(forgotten));
         self.activate(change.new.clone(), errors.into());
         Ok(())
@@ -717,12 +742,24 @@ impl<T: 'static> Engine<T> {
         }
     }
 
-    /// The newest snapshot whose content is neither active nor held back.
+    /// The newest snapshot with another content than is active, and than was
+    /// rolled back from since the last change that came from the source.
     fn newest_before(&self) -> Result<Arc<Snapshot<T>>, RollbackError> {
-        let active = self.active.as_ref().map(|active| active.document());
-        let not: Vec<_> = active.into_iter().chain(&self.quarantine).collect();
-        let newest = self.history.newest_but(&not).cloned();
+        let Some(active) = &self.active else {
+            return Err(RollbackError::NothingToGoBackTo);
+        };
+        let same = |a: &Snapshot<T>, b: &Snapshot<T>| self.is_same(a, b);
+        let newest = self.history.newest_but(active, same).cloned();
         newest.ok_or(RollbackError::NothingToGoBackTo)
+    }
+
+    /// Of the same bytes, or, where that was asked for, of an equal value.
+    fn is_same(&self, a: &Snapshot<T>, b: &Snapshot<T>) -> bool {
+        if a.document() == b.document() {
+            return true;
+        }
+        let equal = |equal: Equal<T>| guarded(self.catch, || equal(a, b)).unwrap_or(false);
+        self.equal.is_some_and(equal)
     }
 
     fn roll_back_to(&mut self, target: &Arc<Snapshot<T>>) -> Result<Version, RollbackError> {
@@ -731,11 +768,10 @@ impl<T: 'static> Engine<T> {
         };
         let version = self.last_version.next();
         self.last_version = version;
-        // What is held back is what the source shows: the very bytes, or others
-        // that stand for the same.
-        let left = self.adopted.clone();
-        let left = left.unwrap_or_else(|| old.document().clone());
-        let content_of = target.version();
+        // Whether the source shows what is left now, or other bytes for it.
+        let observed = self.observed.clone();
+        let shown = observed.filter(|observed| self.is_active(observed));
+        let (change_from, content_of) = (old.version(), target.version());
         let new = Arc::new(target.again(version));
         let change = Change { old, new };
         // What is remembered to be refused was judged by what was active then.
@@ -757,28 +793,27 @@ impl<T: 'static> Engine<T> {
             let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
             return Err(RollbackError::Vetoed(rejection));
         }
-        self.hold_back(left);
+        self.history.avoid(change_from);
+        self.held = shown.or(self.held.take());
+        self.after_rollback();
         Ok(version)
     }
 
-    /// Holds back what was rolled back from. Of what was held back before only
-    /// that counts which the source shows, or which might be gone back to.
-    fn hold_back(&mut self, left: Document) {
-        let active = self.active.as_ref().map(|active| active.document());
-        let (history, observed) = (&self.history, self.observed.as_ref());
-        self.quarantine.retain(|document| {
-            let counts = Some(document) == observed || history.contains(document);
-            counts && Some(document) != active && *document != left
-        });
-        self.quarantine.push(left);
+    /// Makes the status tell what is so, without a look.
+    fn after_rollback(&mut self) {
+        let observed = self.observed.clone();
+        let shown = observed.as_ref().is_some_and(|o| self.is_active(o));
+        if shown {
+            self.held = None;
+            self.refused = None;
+        }
+        self.status.source_differs = observed.is_some() && !shown;
+        self.status.last_error = self.last_error();
         self.show_held();
     }
 
     fn show_held(&mut self) {
-        let observed = self.observed.as_ref();
-        let held = observed.filter(|observed| self.quarantine.contains(observed));
-        self.status.held = held.map(Document::digest);
-        self.status.source_differs |= self.status.held.is_some();
+        self.status.held = self.held.as_ref().map(Document::digest);
     }
 
     fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {

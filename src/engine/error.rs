@@ -123,6 +123,8 @@ pub enum RollbackError {
     Vetoed(Arc<Rejection>),
     /// This was called from inside a callback; the change under way comes first.
     InsideCallback,
+    /// Somebody stopped the reloader while this waited for its turn.
+    Stopped,
 }
 
 impl fmt::Display for RollbackError {
@@ -136,6 +138,7 @@ impl fmt::Display for RollbackError {
             }
             RollbackError::Vetoed(rejection) => write!(f, "{rejection}"),
             RollbackError::InsideCallback => f.write_str("called from inside a callback"),
+            RollbackError::Stopped => f.write_str("stopped meanwhile"),
         }
     }
 }

@@ -16,8 +16,16 @@ const DEFAULT_KEEP: usize = 8;
 
 /// The snapshots that were active before, the newest last.
 pub(crate) struct History<T> {
-    kept: VecDeque<Arc<Snapshot<T>>>,
+    kept: VecDeque<Kept<T>>,
     keep: usize,
+}
+
+struct Kept<T> {
+    snapshot: Arc<Snapshot<T>>,
+    /// It was rolled back from, so that the next rollback goes further back.
+    avoid: bool,
+    /// A listener could not take it into use, and it was rolled back for that.
+    failed: bool,
 }
 
 impl<T> History<T> {
@@ -34,26 +42,54 @@ impl<T> History<T> {
 
     /// Takes in what was active until now; gives back what is forgotten for it.
     #[must_use]
-    pub(crate) fn push(&mut self, snapshot: Arc<Snapshot<T>>) -> Option<Arc<Snapshot<T>>> {
-        self.kept.push_back(snapshot);
+    pub(crate) fn push(
+        &mut self,
+        snapshot: Arc<Snapshot<T>>,
+        failed: bool,
+    ) -> Option<Arc<Snapshot<T>>> {
+        self.kept.push_back(Kept {
+            snapshot,
+            avoid: false,
+            failed,
+        });
         if self.kept.len() > self.keep {
-            return self.kept.pop_front();
+            return self.kept.pop_front().map(|kept| kept.snapshot);
         }
         None
     }
 
     pub(crate) fn get(&self, version: Version) -> Option<&Arc<Snapshot<T>>> {
-        self.kept.iter().find(|kept| kept.version() == version)
+        let mut kept = self.kept.iter().map(|kept| &kept.snapshot);
+        kept.find(|snapshot| snapshot.version() == version)
     }
 
-    pub(crate) fn contains(&self, document: &Document) -> bool {
-        self.kept.iter().any(|kept| kept.document() == document)
+    /// This version was rolled back from.
+    pub(crate) fn avoid(&mut self, version: Version) {
+        for kept in &mut self.kept {
+            kept.avoid |= kept.snapshot.version() == version;
+        }
     }
 
-    /// The newest with other content than each of these.
-    pub(crate) fn newest_but(&self, not: &[&Document]) -> Option<&Arc<Snapshot<T>>> {
-        let other = |kept: &&Arc<Snapshot<T>>| not.iter().all(|d| *d != kept.document());
-        self.kept.iter().rev().find(other)
+    /// Something new came from the source: what was rolled back from before is
+    /// history like any other.
+    pub(crate) fn forgive(&mut self) {
+        for kept in &mut self.kept {
+            kept.avoid = false;
+        }
+    }
+
+    /// The newest that is not the same as what is active, nor as anything that
+    /// was rolled back from, or failed.
+    pub(crate) fn newest_but(
+        &self,
+        active: &Snapshot<T>,
+        same: impl Fn(&Snapshot<T>, &Snapshot<T>) -> bool,
+    ) -> Option<&Arc<Snapshot<T>>> {
+        let avoided = || self.kept.iter().filter(|kept| kept.avoid || kept.failed);
+        let fit = |one: &&Arc<Snapshot<T>>| {
+            !same(one, active) && !avoided().any(|kept| same(one, &kept.snapshot))
+        };
+        self.kept.iter().rev().map(|kept| &kept.snapshot).find(fit)
     }
 }
 

@@ -82,12 +82,21 @@ impl<T> Listeners<T> {
     pub(crate) fn commit(&mut self, catch: Catch, change: &Change<T>) -> Vec<ListenerError> {
         let mut errors = Vec::new();
         for Registered { name, listener, .. } in &mut self.0 {
-            if let Err(reason) = reason_of(catch, || listener.commit(change)) {
-                errors.push(ListenerError::new(name.clone(), reason));
-            }
+            errors.extend(commit_one(catch, name, &mut **listener, change));
         }
         errors
     }
+}
+
+/// Tells one listener, and says what became of it if that is not well.
+pub(crate) fn commit_one<T>(
+    catch: Catch,
+    name: &Arc<str>,
+    listener: &mut dyn Listener<T>,
+    change: &Change<T>,
+) -> Option<ListenerError> {
+    let reason = reason_of(catch, || listener.commit(change)).err()?;
+    Some(ListenerError::new(name.clone(), reason))
 }
 
 /// Calls a listener and says why it failed, if it did. Its error becomes text

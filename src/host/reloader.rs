@@ -195,7 +195,8 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// # Errors
     ///
     /// There is nothing to go back to, or a listener vetoed it, or this was
-    /// called from inside a callback. What was active stays.
+    /// called from inside a callback, or somebody called [`stop`](Self::stop)
+    /// while it waited. What was active stays.
     pub fn rollback(&self) -> Result<Version, RollbackError> {
         self.shared.roll_back(Engine::rollback)
     }
@@ -247,8 +248,12 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     }
 
     /// Adds a listener while it runs, known as `name`, after all that are there.
-    /// It takes part in every change from the next round on, until what is
+    /// It takes part in every change from the next look on, until what is
     /// returned is dropped. Both work from any thread and from inside a callback.
+    ///
+    /// Nothing is missed: load after this call, and every later change is told. A
+    /// change that was under way at that moment is told afterwards, as a `commit`
+    /// without a `prepare`, from what was active when this was called.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -269,10 +274,11 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         name: impl Into<Arc<str>>,
         listener: impl Listener<T> + 'static,
     ) -> Subscription {
-        let id = self
-            .shared
-            .subscriptions
-            .add(name.into(), Box::new(listener));
+        let since = self.shared.cell.load();
+        let subscriptions = &self.shared.subscriptions;
+        let id = subscriptions.add(name.into(), Box::new(listener), since);
+        // A change that is under way is told by the next look.
+        self.shared.signal.wake();
         // Weak, so that a subscription that outlives the rest keeps nothing alive.
         let shared = Arc::downgrade(&self.shared);
         Subscription::new(move || {
@@ -304,7 +310,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// It waits for the look under way, if there is one, and for nothing else:
     /// after it has returned, no callback is running, and none runs unless
-    /// somebody calls `poll_once`, `reload` or `start`. From inside a callback
+    /// somebody asks anew for a look, a rollback or a start. From inside a callback
     /// it only asks, and the change under way completes.
     pub fn stop(&self) {
         let inside = self.shared.is_inside();
@@ -379,7 +385,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
         if self.is_inside() {
             return Err(RollbackError::InsideCallback);
         }
+        let stops = self.signal.stops();
         let mut core = self.core.lock();
+        if self.signal.stops() != stops {
+            return Err(RollbackError::Stopped);
+        }
         let now = self.clock.now();
         let _inside = Inside::enter(&self.view, now);
         self.subscriptions.drain(&mut core.engine);

@@ -9,43 +9,86 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::sync::Mutex;
 use crate::engine::listeners::ListenerId;
-use crate::engine::{Engine, Listener};
+use crate::engine::{Engine, Listener, Snapshot};
 
 enum Ask<T> {
-    Add(ListenerId, Arc<str>, Box<dyn Listener<T>>),
+    Add(Joining<T>),
     Remove(ListenerId),
 }
 
-/// What was asked for since the last round.
+struct Joining<T> {
+    id: ListenerId,
+    name: Arc<str>,
+    listener: Box<dyn Listener<T>>,
+    /// What was active when it was added.
+    since: Arc<Snapshot<T>>,
+}
+
+/// What was asked for since the last look.
 pub(crate) struct Queue<T> {
-    asked: Mutex<(u64, Vec<Ask<T>>)>,
+    asked: Mutex<Asked<T>>,
+}
+
+struct Asked<T> {
+    last: u64,
+    asks: Vec<Ask<T>>,
 }
 
 impl<T: 'static> Queue<T> {
     pub(crate) fn new() -> Self {
         Queue {
-            asked: Mutex::new((ListenerId::FROM_THE_START.0, Vec::new())),
+            asked: Mutex::new(Asked {
+                last: ListenerId::FROM_THE_START.0,
+                asks: Vec::new(),
+            }),
         }
     }
 
-    pub(crate) fn add(&self, name: Arc<str>, listener: Box<dyn Listener<T>>) -> ListenerId {
+    pub(crate) fn add(
+        &self,
+        name: Arc<str>,
+        listener: Box<dyn Listener<T>>,
+        since: Arc<Snapshot<T>>,
+    ) -> ListenerId {
         let mut asked = self.asked.lock();
-        asked.0 += 1;
-        let id = ListenerId(asked.0);
-        asked.1.push(Ask::Add(id, name, listener));
+        asked.last += 1;
+        let id = ListenerId(asked.last);
+        asked.asks.push(Ask::Add(Joining {
+            id,
+            name,
+            listener,
+            since,
+        }));
         id
     }
 
+    /// One that was not yet taken in leaves at once, the others at the next look.
     pub(crate) fn remove(&self, id: ListenerId) {
-        self.asked.lock().1.push(Ask::Remove(id));
+        let mut asked = self.asked.lock();
+        let joins = |ask: &Ask<T>| matches!(ask, Ask::Add(joining) if joining.id == id);
+        let left = match asked.asks.iter().position(joins) {
+            Some(at) => Some(asked.asks.remove(at)),
+            None => {
+                asked.asks.push(Ask::Remove(id));
+                None
+            }
+        };
+        // Outside of the lock: a destructor is the user's code.
+        drop(asked);
+        drop(left);
     }
 
     /// Does what was asked for, between two rounds.
     pub(crate) fn drain(&self, engine: &mut Engine<T>) {
-        let asked = mem::take(&mut self.asked.lock().1);
-        for ask in asked {
+        let asks = mem::take(&mut self.asked.lock().asks);
+        for ask in asks {
             match ask {
-                Ask::Add(id, name, listener) => engine.subscribe(id, name, listener),
+                Ask::Add(Joining {
+                    id,
+                    name,
+                    listener,
+                    since,
+                }) => engine.subscribe(id, name, listener, since),
                 Ask::Remove(id) => engine.unsubscribe(id),
             }
         }
