@@ -21,6 +21,10 @@ impl ListenerId {
 }
 
 struct Registered<T> {
+    #[cfg_attr(
+        not(feature = "std"),
+        expect(dead_code, reason = "only the host's come and go")
+    )]
     id: ListenerId,
     name: Arc<str>,
     listener: Box<dyn Listener<T>>,
