@@ -165,19 +165,18 @@ fn whole(layer: &Layer) -> Place {
     Place::in_origin(layer.origin().clone())
 }
 
-/// Documents up to this size are asked of the parser itself whether there is
-/// anything in them: what is blank to it may not be blank to us.
-const SMALL: usize = 4096;
-
 /// Whether there is no value in it: white space, comments, document markers,
-/// directives, a bare tag or anchor, or a plain null.
+/// directives, a bare tag or anchor, or a plain null. What is not UTF-8 may be
+/// UTF-16, which YAML allows; then the parser itself is asked.
 fn says_nothing(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if core::str::from_utf8(bytes).is_ok_and(|text| text.split(is_break).all(is_markup)) {
-        return true;
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text.split(is_break).all(is_markup),
+        Err(_) => matches!(
+            serde_yaml::from_slice::<Option<IgnoredAny>>(bytes),
+            Ok(None)
+        ),
     }
-    let probe = || serde_yaml::from_slice::<Option<IgnoredAny>>(bytes);
-    bytes.len() <= SMALL && matches!(probe(), Ok(None))
 }
 
 /// What ends a line, and so a comment, for a YAML 1.1 parser.
