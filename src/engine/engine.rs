@@ -21,7 +21,7 @@ use super::detector::{Detector, Sighting};
 use super::document::Document;
 use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 use super::format::Format;
-use super::history::{History, Refused, Retry};
+use super::history::{Held, History, Refused, Retry};
 use super::limits::Limits;
 use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
 #[cfg(feature = "std")]
@@ -115,7 +115,7 @@ pub struct Engine<T> {
     observed: Option<Document>,
     /// What the source shows, if that was rolled back from: not applied again
     /// until the source shows something else.
-    held: Option<Document>,
+    held: Option<Held>,
     refused: Option<Refused>,
     source_error: Option<(DetectError, Duration)>,
     settling_since: Option<Duration>,
@@ -481,6 +481,13 @@ impl<T: 'static> Engine<T> {
         }
     }
 
+    /// The source is what is active; if something was refused, that is over.
+    fn refusal_ends(&mut self) {
+        if self.refused.take().is_some() {
+            self.recovered();
+        }
+    }
+
     fn recovered(&mut self) {
         if let Some(active) = &self.active {
             let (version, digest) = (active.version(), active.digest());
@@ -511,12 +518,10 @@ impl<T: 'static> Engine<T> {
     /// is worth parsing.
     fn weigh(&mut self, document: Document) -> Outcome {
         if self.is_active(&document) {
-            if self.refused.take().is_some() {
-                self.recovered();
-            }
+            self.refusal_ends();
             return Outcome::Unchanged;
         }
-        if self.held.as_ref() == Some(&document) {
+        if self.held.as_ref().is_some_and(|h| h.document == document) {
             self.refused = None;
             return Outcome::Held;
         }
@@ -563,9 +568,7 @@ impl<T: 'static> Engine<T> {
     /// Other bytes for what is active: no change, and nothing is wrong any more.
     fn adopt(&mut self, value: T, document: Document) -> Outcome {
         let _ = guarded(self.catch, move || drop(value));
-        if self.refused.take().is_some() {
-            self.recovered();
-        }
+        self.refusal_ends();
         self.status.digest = Some(document.digest());
         self.adopted = Some(document);
         Outcome::Unchanged
@@ -620,13 +623,12 @@ impl<T: 'static> Engine<T> {
     fn violations(&self, value: &T, document: &Document) -> Report {
         let mut report = Report::with_limit(self.limits.problems());
         for validator in &self.validators {
-            let called = guarded(self.catch, || validator(value, &mut report));
-            if called == Err(Panicked) {
-                report.add("", format!("a validator {PANICKED}"));
-            }
+            self.ask(&mut report, |report| validator(value, report));
         }
         if let (true, Some(active)) = (report.is_empty(), &self.active) {
-            self.change_violations(active, value, &mut report);
+            for validator in &self.change_validators {
+                self.ask(&mut report, |report| validator(active, value, report));
+            }
         }
         for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
             if violation.place().is_some() || violation.path().is_empty() {
@@ -642,12 +644,10 @@ impl<T: 'static> Engine<T> {
         report
     }
 
-    fn change_violations(&self, old: &T, new: &T, report: &mut Report) {
-        for validator in &self.change_validators {
-            let called = guarded(self.catch, || validator(old, new, report));
-            if called == Err(Panicked) {
-                report.add("", format!("a validator {PANICKED}"));
-            }
+    /// Asks one validator; a panic of it is a violation, too.
+    fn ask(&self, report: &mut Report, validator: impl FnOnce(&mut Report)) {
+        if guarded(self.catch, || validator(report)) == Err(Panicked) {
+            report.add("", format!("a validator {PANICKED}"));
         }
     }
 
@@ -657,12 +657,13 @@ impl<T: 'static> Engine<T> {
         self.last_version = version;
         let new = Arc::new(Snapshot::new(value, version, document));
         let Some(old) = self.active.clone() else {
-            self.applied(&new, None);
+            self.events.push(applied(&new, None));
             self.activate(new, Arc::default());
             return Outcome::Applied(version);
         };
+        let event = applied(&new, Some(old.version()));
         let change = Change { old, new };
-        let outcome = match self.round(&change, Self::applied) {
+        let outcome = match self.round(&change, event) {
             Ok(()) => {
                 self.history.forgive();
                 Outcome::Applied(version)
@@ -679,20 +680,16 @@ impl<T: 'static> Engine<T> {
         outcome
     }
 
-    /// One round: everyone prepares, the swap, everyone commits. `tell` says what
-    /// it was, before the errors of the second phase are told.
-    fn round(
-        &mut self,
-        change: &Change<T>,
-        tell: impl FnOnce(&mut Self, &Arc<Snapshot<T>>, Option<Version>),
-    ) -> Result<(), ListenerError> {
+    /// One round: everyone prepares, the swap, everyone commits. `event` says what
+    /// it was; it is told before the errors of the second phase are.
+    fn round(&mut self, change: &Change<T>, event: Event) -> Result<(), ListenerError> {
         self.listeners.prepare(self.catch, change)?;
         // Listener 0 publishes: from its commit on, readers and all later
         // listeners see the new snapshot.
         self.active = Some(change.new.clone());
         self.refused = None;
         let errors = self.listeners.commit(self.catch, change);
-        tell(self, &change.new, Some(change.old.version()));
+        self.events.push(event);
         let version = change.new.version();
         let failed = errors.iter().cloned();
         self.events
@@ -703,15 +700,6 @@ impl<T: 'static> Engine<T> {
         let _ = guarded(self.catch, move || drop(forgotten));
         self.activate(change.new.clone(), errors.into());
         Ok(())
-    }
-
-    fn applied(&mut self, new: &Arc<Snapshot<T>>, from: Option<Version>) {
-        self.events.push(Event::Applied {
-            from,
-            to: new.version(),
-            digest: new.digest(),
-            origins: new.origins().clone(),
-        });
     }
 
     fn activate(&mut self, new: Arc<Snapshot<T>>, errors: Arc<[ListenerError]>) {
@@ -772,21 +760,20 @@ impl<T: 'static> Engine<T> {
         let observed = self.observed.clone();
         let shown = observed.filter(|observed| self.is_active(observed));
         let (change_from, content_of) = (old.version(), target.version());
+        let digest = target.digest();
         let new = Arc::new(target.again(version));
         let change = Change { old, new };
         // What is remembered to be refused was judged by what was active then.
         self.ask_again |= self.refused.is_some();
         let refused = self.refused.take();
-        let done = self.round(&change, |engine, new, from| {
-            engine.events.push(Event::RolledBack {
-                from: from.unwrap_or(version),
-                to: version,
-                content_of,
-                digest: new.digest(),
-            });
-        });
+        let event = Event::RolledBack {
+            from: change_from,
+            to: version,
+            content_of,
+            digest,
+        };
+        let done = self.round(&change, event);
         self.refused = refused;
-        let digest = change.new.digest();
         let _ = guarded(self.catch, move || drop(change));
         if let Err(veto) = done {
             let report = Violation::new("", veto.to_string()).into();
@@ -794,7 +781,7 @@ impl<T: 'static> Engine<T> {
             return Err(RollbackError::Vetoed(rejection));
         }
         self.history.avoid(change_from);
-        self.held = shown.or(self.held.take());
+        self.held = shown.map(Held::new).or(self.held.take());
         self.after_rollback();
         Ok(version)
     }
@@ -813,7 +800,7 @@ impl<T: 'static> Engine<T> {
     }
 
     fn show_held(&mut self) {
-        self.status.held = self.held.as_ref().map(Document::digest);
+        self.status.held = self.held.as_ref().map(|held| held.digest);
     }
 
     fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {
@@ -939,6 +926,15 @@ impl<T> fmt::Debug for Engine<T> {
             .field("active", &self.active)
             .field("status", &self.status)
             .finish_non_exhaustive()
+    }
+}
+
+fn applied<T>(new: &Snapshot<T>, from: Option<Version>) -> Event {
+    Event::Applied {
+        from,
+        to: new.version(),
+        digest: new.digest(),
+        origins: new.origins().clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use super::digest::Digest;
 use super::document::Document;
 use super::error::Rejection;
 use super::snapshot::Snapshot;
@@ -90,6 +91,22 @@ impl<T> History<T> {
             !same(one, active) && !avoided().any(|kept| same(one, &kept.snapshot))
         };
         self.kept.iter().rev().map(|kept| &kept.snapshot).find(fit)
+    }
+}
+
+/// What the source shows, if that was rolled back from.
+pub(crate) struct Held {
+    pub(crate) document: Document,
+    /// Kept, for it is told at every look.
+    pub(crate) digest: Digest,
+}
+
+impl Held {
+    pub(crate) fn new(document: Document) -> Self {
+        Held {
+            digest: document.digest(),
+            document,
+        }
     }
 }
 

@@ -33,7 +33,6 @@ pub use subscriptions::Subscription;
 pub use yaml::Yaml;
 
 use engine::{Catch, Panicked};
-use std::boxed::Box;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -47,12 +46,8 @@ pub(crate) const CATCH: Catch = |call| {
         // A payload's destructor may panic, too; what is left then is leaked.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         if let Err(second) = dropped {
-            forget(second);
+            mem::forget(second);
         }
         Panicked
     })
 };
-
-fn forget(payload: Box<dyn core::any::Any + Send>) {
-    mem::forget(payload);
-}

@@ -114,10 +114,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// The source cannot be read at present. What was active stays.
     pub fn poll_once(&self) -> Result<Outcome, DetectError> {
-        match self.shared.core.try_lock() {
-            Some(core) => self.shared.look(core, self.now(), false),
-            None => Ok(self.shared.busy()),
-        }
+        self.poll_at(self.now())
     }
 
     /// The same, at a time of the caller's choosing: for tests and simulations

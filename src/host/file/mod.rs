@@ -92,7 +92,7 @@ struct Read {
 }
 
 /// Content that differs from what was offered, and has not held still yet.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Restless {
     since: Duration,
     /// Whether every sighting so far was of another file, so that none was seen
@@ -280,24 +280,24 @@ impl FileDetector {
     /// because somebody renames a new file into place again and again, each is
     /// whole, and after some patience one of them may pass.
     fn wait(&mut self, until: Duration, came: Came, now: Duration) -> Sighting {
-        let since = self.restless(now, came.replaced);
+        let restless = self.restless(now, came.replaced);
         let patience = self.settle.time().saturating_mul(PATIENCE);
-        let replaced = self.restless.as_ref().is_some_and(|r| r.replaced);
-        if now.saturating_sub(since) < patience || !replaced || !came.renamed {
+        let patient = now.saturating_sub(restless.since) < patience;
+        if patient || !restless.replaced || !came.renamed {
             return Sighting::Settling { until };
         }
         self.settle.accept();
         self.offer()
     }
 
-    /// There is content that moves; says since when.
-    fn restless(&mut self, now: Duration, replaced: bool) -> Duration {
+    /// There is content that moves; says since when, and how.
+    fn restless(&mut self, now: Duration, replaced: bool) -> Restless {
         let restless = self.restless.get_or_insert(Restless {
             since: now,
             replaced: true,
         });
         restless.replaced &= replaced;
-        restless.since
+        *restless
     }
 
     /// A file changed between its stamps: what was read may be half of one and
@@ -317,12 +317,7 @@ impl FileDetector {
         for member in &mut self.members {
             member.read = None;
         }
-        let error = match error {
-            // The limit is one for all of them.
-            ReadError::TooLarge(_) => ReadError::TooLarge(self.max_bytes),
-            other => other,
-        };
-        describe(error, &self.members[index].origin)
+        describe(error, &self.members[index].origin, self.max_bytes)
     }
 
     /// Where tests let something happen in the middle of a look.
@@ -387,11 +382,12 @@ impl Detector for FileDetector {
     }
 }
 
-fn describe(error: ReadError, origin: &Arc<str>) -> DetectError {
+/// `max` is the limit for all files together.
+fn describe(error: ReadError, origin: &Arc<str>, max: usize) -> DetectError {
     use DetectErrorKind as Kind;
     let (kind, message) = match error {
         ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
-        ReadError::TooLarge(max) => (
+        ReadError::TooLarge => (
             Kind::TooLarge,
             format!("larger than the limit of {max} bytes"),
         ),

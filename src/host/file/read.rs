@@ -11,7 +11,7 @@ use super::stamp::Stamp;
 #[derive(Debug)]
 pub(super) enum ReadError {
     NotAFile(&'static str),
-    TooLarge(usize),
+    TooLarge,
     Io(io::Error),
 }
 
@@ -46,13 +46,13 @@ pub(super) fn bounded(path: &Path, max: usize) -> Result<(Vec<u8>, Stamp), ReadE
     let metadata = file.metadata()?;
     must_be_a_file(&metadata)?;
     if metadata.len() > max as u64 {
-        return Err(ReadError::TooLarge(max));
+        return Err(ReadError::TooLarge);
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
     let taken = (max as u64).saturating_add(1);
     file.take(taken).read_to_end(&mut bytes)?;
     if bytes.len() > max {
-        return Err(ReadError::TooLarge(max));
+        return Err(ReadError::TooLarge);
     }
     Ok((bytes, Stamp::of(&metadata)))
 }
