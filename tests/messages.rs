@@ -105,10 +105,22 @@ fn message(text: &str) -> String {
     }
 }
 
+/// Shows all that differ, not only the first.
+#[track_caller]
+fn assert_messages(table: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (text, expected) in table {
+        let found = message(text);
+        if found != *expected {
+            wrong.push(format!("{text}\n  said     {found}\n  expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
     let custom = "refused by its type (the reason is not repeated here: it may quote the value)";
-    let mut wrong = Vec::new();
     let table = [
         (
             "small: sk-canary",
@@ -229,18 +241,11 @@ fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
             "c.yaml:1:9: small: expected a whole number from 0 to 255, found a string",
         ),
     ];
-    for (text, expected) in table {
-        let found = message(text);
-        if found != expected {
-            wrong.push(format!("{text}\n  said     {found}\n  expected {expected}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_messages(&table);
 }
 
 #[test]
 fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
-    let mut wrong = Vec::new();
     let table = [
         (
             "names: [sk-canary",
@@ -267,13 +272,7 @@ fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
             "c.yaml:1:14: not valid YAML: mapping values are not allowed in this context",
         ),
     ];
-    for (text, expected) in table {
-        let found = message(text);
-        if found != expected {
-            wrong.push(format!("{text}\n  said     {found}\n  expected {expected}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_messages(&table);
 }
 
 #[test]

@@ -7,16 +7,15 @@ mod common;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, Journal, Text, ms, wait_until};
+use common::{DEADLINE, Journal, Text, file, ms, save, wait_until};
 use steadyconf::{Builder, FileDetector, Limits, Reloader};
-use tempfile::TempDir;
 
 /// All contents have one length, and say their number at both ends.
 fn content(n: usize) -> String {
@@ -43,21 +42,8 @@ fn number(text: &str) -> usize {
     n
 }
 
-fn file(n: usize) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.yaml");
-    fs::write(&path, content(n)).unwrap();
-    (folder, path)
-}
-
 fn watch(path: &Path) -> Builder<String> {
     Reloader::builder(FileDetector::new(path), Text).interval(ms(20))
-}
-
-fn rename(path: &Path, text: &str) {
-    let beside = path.with_extension("new");
-    fs::write(&beside, text).unwrap();
-    fs::rename(&beside, path).unwrap();
 }
 
 fn overwrite(path: &Path, text: &str) {
@@ -78,7 +64,7 @@ fn journal(builder: Builder<String>) -> (Builder<String>, Journal) {
 
 #[test]
 fn g07_hundreds_of_changes_as_fast_as_possible_end_with_the_last() {
-    let (_folder, path) = file(0);
+    let (_folder, path) = file(&content(0));
     let (builder, applied) = journal(watch(&path));
     let reloader = builder.load().unwrap();
     reloader.start().unwrap();
@@ -86,7 +72,7 @@ fn g07_hundreds_of_changes_as_fast_as_possible_end_with_the_last() {
         if n % 3 == 0 {
             overwrite(&path, &content(n));
         } else {
-            rename(&path, &content(n));
+            save(&path, &content(n));
         }
         if n % 7 == 0 {
             reloader.wake();
@@ -102,7 +88,7 @@ fn g07_hundreds_of_changes_as_fast_as_possible_end_with_the_last() {
 
 #[test]
 fn g07_a_neighbour_that_never_stops_writing_holds_nothing_up() {
-    let (folder, path) = file(0);
+    let (folder, path) = file(&content(0));
     let reloader = watch(&path).load().unwrap();
     reloader.start().unwrap();
     let done = AtomicBool::new(false);
@@ -113,14 +99,14 @@ fn g07_a_neighbour_that_never_stops_writing_holds_nothing_up() {
             while !done.load(Ordering::Relaxed) {
                 n += 1;
                 fs::write(&neighbour, content(n)).unwrap();
-                rename(&folder.path().join("other"), &content(n));
+                save(&folder.path().join("other"), &content(n));
                 thread::yield_now();
             }
         });
         let handle = reloader.handle();
         let seen = std::panic::catch_unwind(|| {
             for n in 1..=3 {
-                rename(&path, &content(n));
+                save(&path, &content(n));
                 wait_until("the change", || *handle.load().value() == content(n));
             }
         });
@@ -131,7 +117,7 @@ fn g07_a_neighbour_that_never_stops_writing_holds_nothing_up() {
 
 #[test]
 fn g02_a_start_while_the_file_is_replaced_all_the_time() {
-    let (_folder, path) = file(0);
+    let (_folder, path) = file(&content(0));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -172,7 +158,7 @@ fn g02_a_start_while_the_file_is_replaced_all_the_time() {
 #[test]
 fn g02_three_megabytes_that_are_superseded_while_they_are_written() {
     const SIZE: usize = 3 << 20;
-    let (_folder, path) = file(0);
+    let (_folder, path) = file(&content(0));
     let detector = FileDetector::new(&path).max_bytes(4 << 20);
     let builder = Reloader::builder(detector, Text).interval(ms(20));
     let (builder, applied) = journal(builder);
@@ -187,7 +173,7 @@ fn g02_three_megabytes_that_are_superseded_while_they_are_written() {
         out.write_all(block).unwrap();
         thread::sleep(ms(2));
     }
-    rename(&path, &content(1));
+    save(&path, &content(1));
     let handle = reloader.handle();
     wait_until("the small one", || *handle.load().value() == content(1));
     // The large one may have made it in whole, if the machine was slow.
@@ -221,7 +207,7 @@ fn g07_a_process_that_was_stopped() {
             thread::sleep(ms(1));
         }
     }
-    let (_folder, path) = file(0);
+    let (_folder, path) = file(&content(0));
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "g07_a_process_that_was_stopped", "--nocapture"])
         .env(CHILD, &path)
@@ -247,7 +233,7 @@ fn g07_a_process_that_was_stopped() {
         for round in 0..3 {
             signal("-STOP");
             for n in 1..=20 {
-                rename(&path, &content(round * 100 + n));
+                save(&path, &content(round * 100 + n));
             }
             signal("-CONT");
             let last = (round * 100 + 20).to_string();

@@ -4,22 +4,14 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, ms, tick, wait_until};
+use common::{DEADLINE, file, ms, tick, wait_until};
 use steadyconf::{Handle, LoadError, Reloader, Version, Waited};
 use tempfile::TempDir;
-
-fn file(text: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.yaml");
-    fs::write(&path, text).unwrap();
-    (folder, path)
-}
 
 /// A reloader on virtual time, and how to bring a number into it.
 fn numbers() -> (TempDir, Reloader<u64>, impl FnMut(u64)) {

@@ -451,31 +451,17 @@ fn a_selector_is_called_only_if_its_part_differs() {
 
 #[cfg(feature = "yaml")]
 mod host {
-    use std::fs;
     use std::sync::{Arc, OnceLock, Weak};
     use std::time::Duration;
 
-    use common::{DEADLINE, wait_until};
+    use common::{DEADLINE, file, save, wait_until};
     use steadyconf::{Handle, Reloader, Waited};
 
     use super::*;
 
-    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.yaml");
-        fs::write(&path, "1").unwrap();
-        (folder, path)
-    }
-
-    fn save(path: &std::path::Path, text: &str) {
-        let beside = path.with_extension("new");
-        fs::write(&beside, text).unwrap();
-        fs::rename(&beside, path).unwrap();
-    }
-
     #[test]
     fn g17_readers_and_those_who_wait_see_a_rollback() {
-        let (_folder, path) = file();
+        let (_folder, path) = file("1");
         let reloader = Reloader::<u32>::from_file(&path)
             .interval(ms(5))
             .settle(ms(5))
@@ -503,7 +489,7 @@ mod host {
 
     #[test]
     fn g17_a_rollback_from_inside_a_callback_is_an_error_and_not_a_deadlock() {
-        let (_folder, path) = file();
+        let (_folder, path) = file("1");
         let itself = Arc::new(OnceLock::<Weak<Reloader<u32>>>::new());
         let inside = itself.clone();
         let reloader = Reloader::<u32>::from_file(&path)
@@ -532,7 +518,7 @@ mod host {
         use std::thread;
 
         const LAST: u32 = 120;
-        let (_folder, path) = file();
+        let (_folder, path) = file("1");
         let seen = Arc::new(Mutex::new(BTreeMap::from([(1, 1)])));
         let note = seen.clone();
         let reloader = Reloader::<u32>::from_file(&path)

@@ -7,18 +7,17 @@ mod common;
 mod llm_config;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, ms, wait_until};
+use common::{DEADLINE, file, ms, save, wait_until};
 use llm_config::{Config, SAMPLE, check};
 use serde::Deserialize;
 use steadyconf::{Builder, Outcome, Reloader, Stage};
-use tempfile::TempDir;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -33,21 +32,8 @@ fn pair(n: u64) -> String {
     format!("a: {n}\nb: {n}\n")
 }
 
-fn file(text: &str) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.yaml");
-    fs::write(&path, text).unwrap();
-    (folder, path)
-}
-
 fn fast(path: &Path) -> Builder<Pair> {
     Reloader::from_file(path).interval(ms(5)).settle(ms(5))
-}
-
-fn save(path: &Path, text: &str) {
-    let beside = path.with_extension("new");
-    fs::write(&beside, text).unwrap();
-    fs::rename(&beside, path).unwrap();
 }
 
 /// The original's own test: write a configuration, load it, change the model,

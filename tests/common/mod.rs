@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use steadyconf::{
     DetectError, DetectErrorKind, Detector, Document, Engine, Format, Panicked, Report, Sighting,
 };
+use tempfile::TempDir;
 
 /// Far more than anything here takes, for machines that are busy.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -26,6 +27,21 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A folder with a file in it, which is there for as long as the folder is held.
+pub fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// Saves by rename, so that nobody sees half of it.
+pub fn save(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, path).unwrap();
 }
 
 pub fn ms(n: u64) -> Duration {
