@@ -83,10 +83,10 @@ pub mod how_it_works {}
 pub mod testing;
 
 pub use engine::{
-    BoxError, Catch, Change, DetectError, DetectErrorKind, Detector, Digest, Document, Engine,
-    Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError, ManualDetector,
-    OnCommitError, Outcome, Panicked, Place, Rejection, Report, RollbackError, Settle, Settled,
-    Sighting, Snapshot, Stage, Status, Version, Violation,
+    BoxError, Built, Catch, Change, DetectError, DetectErrorKind, Detector, Digest, Document,
+    Engine, Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError,
+    ManualDetector, OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report,
+    RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use host::Yaml;

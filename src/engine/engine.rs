@@ -15,13 +15,16 @@ use core::fmt;
 use core::panic::Location;
 use core::time::Duration;
 
+use super::admission::{Admission, Admitted, Rules};
+use super::built::{Built, OfConfig};
 use super::catch::{Catch, PANICKED, Panicked, guarded, plain_call};
 use super::change::Change;
 use super::detector::{Detector, Sighting};
 use super::document::Document;
 use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 use super::format::Format;
-use super::history::{Held, History, Refused, Retry};
+use super::history::{Held, History, Refused, Retry, Worth};
+use super::jitter::Jitter;
 use super::limits::Limits;
 use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
 #[cfg(feature = "std")]
@@ -30,6 +33,7 @@ use super::listeners::{ListenerId, Listeners};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
+use super::trial::{Asked, Trial};
 use super::version::Version;
 
 /// How often the engine wants to look, if nothing else is said.
@@ -39,19 +43,13 @@ pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// present moment again and again cannot make a loop spin.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// A vetoed candidate is offered again after one interval, then after twice as
-/// long each time, up to this: what it waits for may take its time.
-const LONGEST_VETO_PAUSE: Duration = Duration::from_secs(60);
+/// What was vetoed, or could not be built, is tried again after one interval,
+/// then after twice as long each time, up to this: what it waits for may take its
+/// time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Content that has not held still for this long is worth a line in the log.
 const STILL_CHANGING: Duration = Duration::from_secs(10);
-
-/// Finding a place may mean to parse again, so only the first few get one.
-const MAX_LOCATED: usize = 16;
-
-type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
-type Equal<T> = fn(&T, &T) -> bool;
-type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 
 /// The pure core: give it a detector and the time, and it says what came of it.
 ///
@@ -95,14 +93,12 @@ type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 /// assert_eq!(*engine.active().unwrap().value(), 7);
 /// ```
 pub struct Engine<T> {
-    format: Box<dyn Format<T> + Send>,
-    validators: Vec<Validator<T>>,
-    change_validators: Vec<ChangeValidator<T>>,
+    admission: Admission<T>,
     on_commit_error: OnCommitError,
-    equal: Option<Equal<T>>,
     listeners: Listeners<T>,
     limits: Limits,
     interval: Duration,
+    jitter: Option<Jitter>,
     catch: Catch,
 
     now: Duration,
@@ -111,6 +107,7 @@ pub struct Engine<T> {
     /// Other bytes that stand for the very value that is active.
     adopted: Option<Document>,
     history: History<T>,
+    trial: Option<Trial<T>>,
     /// What the detector offered last.
     observed: Option<Document>,
     /// What the source shows, if that was rolled back from: not applied again
@@ -132,21 +129,24 @@ pub struct Engine<T> {
 impl<T: 'static> Engine<T> {
     /// An engine that parses with `format` and has nothing active yet.
     pub fn new(format: impl Format<T> + Send + 'static) -> Self {
+        Engine::admitting(Admission::new(format))
+    }
+
+    fn admitting(admission: Admission<T>) -> Self {
         Engine {
-            format: Box::new(format),
-            validators: Vec::new(),
-            change_validators: Vec::new(),
+            admission,
             on_commit_error: OnCommitError::default(),
-            equal: None,
             listeners: Listeners::new(),
             limits: Limits::default(),
             interval: DEFAULT_INTERVAL,
+            jitter: None,
             catch: plain_call,
             now: Duration::ZERO,
             active: None,
             last_version: Version::NONE,
             adopted: None,
             history: History::new(),
+            trial: None,
             observed: None,
             held: None,
             refused: None,
@@ -165,7 +165,7 @@ impl<T: 'static> Engine<T> {
     /// violation at once; what any of them reports refuses the document.
     #[must_use]
     pub fn validate(mut self, check: impl Fn(&T, &mut Report) + Send + 'static) -> Self {
-        self.validators.push(Box::new(check));
+        self.admission.validate(check);
         self
     }
 
@@ -176,7 +176,7 @@ impl<T: 'static> Engine<T> {
     /// "needs a restart")`. A rollback does not ask it: that step was made before.
     #[must_use]
     pub fn validate_change(mut self, check: impl Fn(&T, &T, &mut Report) + Send + 'static) -> Self {
-        self.change_validators.push(Box::new(check));
+        self.admission.validate_change(check);
         self
     }
 
@@ -210,7 +210,7 @@ impl<T: 'static> Engine<T> {
     where
         T: PartialEq,
     {
-        self.equal = Some(T::eq);
+        self.admission.compare_by(T::eq);
         self
     }
 
@@ -221,6 +221,64 @@ impl<T: 'static> Engine<T> {
     pub fn history(mut self, keep: usize) -> Self {
         self.history.keep(keep);
         self
+    }
+
+    /// Puts everything that comes from the source on probation: for this long,
+    /// `check` is asked at every look, and once more at the first look after it.
+    /// An error or a panic rolls back, to what has proved itself if there is such
+    /// a snapshot, and holds what failed until the source changes. Off by default.
+    ///
+    /// Where there is nothing to go back to, as after the first load, or where a
+    /// listener vetoes going back, what failed stays active and on probation,
+    /// which the status tells.
+    #[must_use]
+    pub fn probation<E: Into<BoxError>>(
+        mut self,
+        window: Duration,
+        check: impl FnMut(&Snapshot<T>) -> Result<(), E> + Send + 'static,
+    ) -> Self {
+        self.trial = Some(Trial::new(window, check));
+        self
+    }
+
+    /// Builds something from every configuration that is valid, before any
+    /// listener is asked: clients, pools, compiled rules. What readers get is
+    /// both together, so that nobody mixes a configuration and a client of
+    /// different versions; a rollback brings the very same state back.
+    ///
+    /// An error refuses the document, as a validator does. Since it may come from
+    /// the world and not from the file, the document is tried again at the same
+    /// growing intervals as after a veto.
+    ///
+    /// What was said to the engine before this call is about the configuration,
+    /// what is said after it about what is built: validators, listeners,
+    /// [`skip_equal`](Self::skip_equal). With the latter before this, an edit that
+    /// changes no value builds nothing.
+    ///
+    /// # Panics
+    ///
+    /// If something is active already.
+    #[must_use]
+    pub fn build<S: 'static, E: Into<BoxError>>(
+        self,
+        build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
+    ) -> Engine<Built<T, S>> {
+        assert!(
+            self.active.is_none(),
+            "build() belongs before the first look"
+        );
+        let listeners = self.listeners.map(|one| Box::new(OfConfig(one)) as _);
+        Engine {
+            listeners,
+            on_commit_error: self.on_commit_error,
+            history: History::like(&self.history),
+            trial: self.trial.map(Trial::of_config),
+            limits: self.limits,
+            interval: self.interval,
+            jitter: self.jitter,
+            catch: self.catch,
+            ..Engine::admitting(self.admission.build(build))
+        }
     }
 
     /// Adds a closure that is told of every change once it is active. It is
@@ -251,6 +309,17 @@ impl<T: 'static> Engine<T> {
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
+        self
+    }
+
+    /// Makes the pause before each new try of what was vetoed, or could not be
+    /// built, up to a quarter shorter, by chance, so that many instances that wait
+    /// for one thing do not all ask it at once. `seed` is what makes this instance
+    /// different from the others; the engine has no source of chance. Without a
+    /// seed there is no jitter. The host gives one.
+    #[must_use]
+    pub fn jitter(mut self, seed: u64) -> Self {
+        self.jitter = Some(Jitter(seed));
         self
     }
 
@@ -323,14 +392,16 @@ impl<T: 'static> Engine<T> {
         now: Duration,
     ) -> Result<Outcome, DetectError> {
         self.begin(now);
+        let rolled_back = self.ask_on_probation();
         let now = self.now;
         let sighting = guarded(self.catch, || detector.poll(now)).unwrap_or_else(|Panicked| {
             let kind = DetectErrorKind::Panicked;
             Err(DetectError::new(kind, "the source", PANICKED))
         });
-        let result = match sighting {
-            Ok(sighting) => Ok(self.sighted(sighting)),
-            Err(error) => Err(self.source_failed(error)),
+        let result = match (sighting.map(|sighting| self.sighted(sighting)), rolled_back) {
+            (Ok(Outcome::Held), Some(version)) => Ok(Outcome::RolledBack(version)),
+            (Ok(outcome), _) => Ok(outcome),
+            (Err(error), _) => Err(self.source_failed(error)),
         };
         self.finish(&result);
         result
@@ -361,7 +432,7 @@ impl<T: 'static> Engine<T> {
     /// There is nothing to go back to, or a listener vetoed it.
     pub fn rollback(&mut self, now: Duration) -> Result<Version, RollbackError> {
         self.begin_change(now);
-        let target = self.newest_before()?;
+        let target = self.newest_before(false)?;
         self.roll_back_to(&target)
     }
 
@@ -387,6 +458,13 @@ impl<T: 'static> Engine<T> {
             return Err(RollbackError::IsActive(version));
         }
         self.roll_back_to(&target)
+    }
+
+    /// What is active, unless it still has to prove itself.
+    #[cfg(feature = "std")]
+    pub(crate) fn proven(&self) -> Option<&Arc<Snapshot<T>>> {
+        let on_trial = self.trial.as_ref().is_some_and(|t| t.standing().is_some());
+        self.active.as_ref().filter(|_| !on_trial)
     }
 
     /// What is active, once something is.
@@ -547,108 +625,29 @@ impl<T: 'static> Engine<T> {
     }
 
     fn judge(&mut self, document: Document) -> Outcome {
-        match self.admit(&document) {
-            Ok(value) if self.equals_active(&value) => self.adopt(value, document),
-            Ok(value) => self.accept(value, document),
+        let rules = Rules {
+            catch: self.catch,
+            limits: self.limits,
+        };
+        let active = self.active.as_deref().map(Snapshot::value);
+        match self.admission.admit(rules, &document, active) {
+            Ok(Admitted::Equal) => self.adopt(document),
+            Ok(Admitted::New(value)) => self.accept(value, document),
             Err((stage, mut report)) => {
                 name_the_source(&mut report, &document);
-                let rejection = self.refuse(document, stage, report, None);
+                let retry = (stage == Stage::Build).then(|| self.back_off(&document));
+                let rejection = self.refuse(document, stage, report, retry);
                 Outcome::Rejected(rejection)
             }
         }
     }
 
-    fn equals_active(&self, value: &T) -> bool {
-        let (Some(equal), Some(active)) = (self.equal, &self.active) else {
-            return false;
-        };
-        guarded(self.catch, || equal(active, value)).unwrap_or(false)
-    }
-
     /// Other bytes for what is active: no change, and nothing is wrong any more.
-    fn adopt(&mut self, value: T, document: Document) -> Outcome {
-        let _ = guarded(self.catch, move || drop(value));
+    fn adopt(&mut self, document: Document) -> Outcome {
         self.refusal_ends();
         self.status.digest = Some(document.digest());
         self.adopted = Some(document);
         Outcome::Unchanged
-    }
-
-    /// From bytes to a value that every validator is content with.
-    fn admit(&self, document: &Document) -> Result<T, (Stage, Report)> {
-        self.within_limits(document)
-            .map_err(|violation| (Stage::Limits, violation.into()))?;
-        let value = self
-            .parse(document)
-            .map_err(|report| (Stage::Parse, report))?;
-        let report = self.violations(&value, document);
-        if report.is_empty() {
-            return Ok(value);
-        }
-        // A destructor is the user's code, too.
-        let _ = guarded(self.catch, move || drop(value));
-        Err((Stage::Validate, report))
-    }
-
-    fn within_limits(&self, document: &Document) -> Result<(), Violation> {
-        let max = self.limits.bytes();
-        if document.len() > max {
-            let message = format!("larger than the limit of {max} bytes");
-            return Err(Violation::new("", message));
-        }
-        let blank = document.layers().iter().find(|l| is_blank(l.bytes()));
-        if let Some(layer) = blank {
-            let place = Place::in_origin(layer.origin().clone());
-            return Err(Violation::new("", "is empty").at(place));
-        }
-        if document.layers().is_empty() {
-            return Err(Violation::new("", "there is no source at all"));
-        }
-        Ok(())
-    }
-
-    fn parse(&self, document: &Document) -> Result<T, Report> {
-        let mut report = Report::with_limit(self.limits.problems());
-        match guarded(self.catch, || self.format.parse(document, &self.limits)) {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(found)) => report.absorb(found),
-            Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
-        }
-        if report.is_empty() {
-            report.add("", "refused by the parser, without a reason");
-        }
-        Err(report)
-    }
-
-    fn violations(&self, value: &T, document: &Document) -> Report {
-        let mut report = Report::with_limit(self.limits.problems());
-        for validator in &self.validators {
-            self.ask(&mut report, |report| validator(value, report));
-        }
-        if let (true, Some(active)) = (report.is_empty(), &self.active) {
-            for validator in &self.change_validators {
-                self.ask(&mut report, |report| validator(active, value, report));
-            }
-        }
-        for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
-            if violation.place().is_some() || violation.path().is_empty() {
-                continue;
-            }
-            let found = guarded(self.catch, || {
-                self.format.locate(document, violation.path())
-            });
-            if let Ok(Some(place)) = found {
-                *violation = violation.clone().at(place);
-            }
-        }
-        report
-    }
-
-    /// Asks one validator; a panic of it is a violation, too.
-    fn ask(&self, report: &mut Report, validator: impl FnOnce(&mut Report)) {
-        if guarded(self.catch, || validator(report)) == Err(Panicked) {
-            report.add("", format!("a validator {PANICKED}"));
-        }
     }
 
     /// A valid value: ask the listeners, swap, tell them.
@@ -659,6 +658,7 @@ impl<T: 'static> Engine<T> {
         let Some(old) = self.active.clone() else {
             self.events.push(applied(&new, None));
             self.activate(new, Arc::default());
+            self.trial_begins();
             return Outcome::Applied(version);
         };
         let event = applied(&new, Some(old.version()));
@@ -666,6 +666,7 @@ impl<T: 'static> Engine<T> {
         let outcome = match self.round(&change, event) {
             Ok(()) => {
                 self.history.forgive();
+                self.trial_begins();
                 Outcome::Applied(version)
             }
             Err(veto) => self.vetoed(&change, veto),
@@ -694,12 +695,67 @@ impl<T: 'static> Engine<T> {
         let failed = errors.iter().cloned();
         self.events
             .extend(failed.map(|error| Event::ListenerFailed { version, error }));
-        let failed = self.on_commit_error == OnCommitError::RollBack
-            && !self.status.listener_errors.is_empty();
-        let forgotten = self.history.push(change.old.clone(), failed);
+        let forgotten = self
+            .history
+            .push(change.old.clone(), self.worth_of_active());
         let _ = guarded(self.catch, move || drop(forgotten));
         self.activate(change.new.clone(), errors.into());
         Ok(())
+    }
+
+    /// How what is active until now has done.
+    fn worth_of_active(&self) -> Worth {
+        let failed = self.on_commit_error == OnCommitError::RollBack
+            && !self.status.listener_errors.is_empty();
+        match self.trial.as_ref().and_then(Trial::standing) {
+            _ if failed => Worth::Bad,
+            Some(standing) if standing.failure.is_some() => Worth::Bad,
+            Some(_) => Worth::Unproven,
+            None => Worth::Good,
+        }
+    }
+
+    fn trial_begins(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.begin(self.now);
+        }
+    }
+
+    fn trial_ends(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.end();
+        }
+    }
+
+    /// Asks how what is active does, and goes back if it does not do well.
+    fn ask_on_probation(&mut self) -> Option<Version> {
+        let active = self.active.clone()?;
+        let trial = self.trial.as_mut()?;
+        let version = active.version();
+        let (reason, news) = match trial.ask(self.catch, &active, self.now) {
+            Asked::Nothing => return None,
+            Asked::Passed => {
+                self.events.push(Event::ProbationPassed { version });
+                return None;
+            }
+            Asked::Failed { reason, news } => (reason, news),
+        };
+        if news {
+            self.events.push(Event::ProbationFailed { version, reason });
+        }
+        let target = self
+            .newest_before(true)
+            .or_else(|_| self.newest_before(false));
+        match target.and_then(|target| self.roll_back_to(&target)) {
+            Ok(version) => Some(version),
+            Err(error) => {
+                // Tried again at every look, and told once.
+                let keeping = version;
+                let failed = Event::RollbackFailed { keeping, error };
+                self.events.extend(news.then_some(failed));
+                None
+            }
+        }
     }
 
     fn activate(&mut self, new: Arc<Snapshot<T>>, errors: Arc<[ListenerError]>) {
@@ -718,7 +774,7 @@ impl<T: 'static> Engine<T> {
             return outcome;
         }
         let back = self
-            .newest_before()
+            .newest_before(false)
             .and_then(|target| self.roll_back_to(&target));
         match (back, self.version()) {
             (Ok(version), _) => Outcome::RolledBack(version),
@@ -732,22 +788,19 @@ impl<T: 'static> Engine<T> {
 
     /// The newest snapshot with another content than is active, and than was
     /// rolled back from since the last change that came from the source.
-    fn newest_before(&self) -> Result<Arc<Snapshot<T>>, RollbackError> {
+    /// `proven`: which is known to have done well.
+    fn newest_before(&self, proven: bool) -> Result<Arc<Snapshot<T>>, RollbackError> {
         let Some(active) = &self.active else {
             return Err(RollbackError::NothingToGoBackTo);
         };
         let same = |a: &Snapshot<T>, b: &Snapshot<T>| self.is_same(a, b);
-        let newest = self.history.newest_but(active, same).cloned();
+        let newest = self.history.newest_but(active, proven, same).cloned();
         newest.ok_or(RollbackError::NothingToGoBackTo)
     }
 
     /// Of the same bytes, or, where that was asked for, of an equal value.
     fn is_same(&self, a: &Snapshot<T>, b: &Snapshot<T>) -> bool {
-        if a.document() == b.document() {
-            return true;
-        }
-        let equal = |equal: Equal<T>| guarded(self.catch, || equal(a, b)).unwrap_or(false);
-        self.equal.is_some_and(equal)
+        a.document() == b.document() || self.admission.are_equal(self.catch, a, b)
     }
 
     fn roll_back_to(&mut self, target: &Arc<Snapshot<T>>) -> Result<Version, RollbackError> {
@@ -780,6 +833,7 @@ impl<T: 'static> Engine<T> {
             let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
             return Err(RollbackError::Vetoed(rejection));
         }
+        self.trial_ends();
         self.history.avoid(change_from);
         self.held = shown.map(Held::new).or(self.held.take());
         self.after_rollback();
@@ -796,36 +850,45 @@ impl<T: 'static> Engine<T> {
         }
         self.status.source_differs = observed.is_some() && !shown;
         self.status.last_error = self.last_error();
-        self.show_held();
+        self.show_standing();
     }
 
-    fn show_held(&mut self) {
+    fn show_standing(&mut self) {
+        let standing = self.trial.as_ref().and_then(Trial::standing);
+        self.status.probation = standing.cloned();
         self.status.held = self.held.as_ref().map(|held| held.digest);
     }
 
     fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {
         let document = change.new.document().clone();
-        let last = self.refused.as_ref().filter(|r| r.document == document);
-        let pause = match last.and_then(|refused| refused.retry) {
-            // Somebody asked before it was time: that is no reason to wait longer.
-            Some(Retry { pause, .. }) if self.ask_again => pause,
-            Some(Retry { pause, .. }) => {
-                let longest = LONGEST_VETO_PAUSE.max(self.interval);
-                pause.saturating_mul(2).min(longest)
-            }
-            None => self.interval.max(SHORTEST_PAUSE),
-        };
-        let retry_at = self.now.saturating_add(pause);
-        let retry = Retry {
-            at: retry_at,
-            pause,
-        };
+        let retry = self.back_off(&document);
         let report = Violation::new("", veto.to_string()).into();
         let rejection = self.refuse(document, Stage::Prepare, report, Some(retry));
+        let retry_at = retry.at;
         Outcome::Vetoed {
             rejection,
             retry_at,
         }
+    }
+
+    /// When to try this document again.
+    fn back_off(&mut self, document: &Document) -> Retry {
+        let last = self.refused.as_ref().filter(|r| r.document == *document);
+        let pause = match last.and_then(|refused| refused.retry) {
+            // Somebody asked before it was time: that is no reason to wait longer.
+            Some(Retry { pause, .. }) if self.ask_again => pause,
+            Some(Retry { pause, .. }) => {
+                let longest = LONGEST_PAUSE.max(self.interval);
+                pause.saturating_mul(2).min(longest)
+            }
+            None => self.interval.max(SHORTEST_PAUSE),
+        };
+        let shorter = self
+            .jitter
+            .as_mut()
+            .map_or(Duration::ZERO, |j| j.up_to(pause / 4));
+        let at = self.now.saturating_add(pause.saturating_sub(shorter));
+        Retry { at, pause }
     }
 
     /// Remembers what was refused. The same verdict on the same content is no
@@ -860,16 +923,22 @@ impl<T: 'static> Engine<T> {
     /// Draws the conclusions of a look: the status, and when to look again.
     fn finish(&mut self, result: &Result<Outcome, DetectError>) {
         let regular = self.now.saturating_add(self.interval);
-        let wanted = match result {
+        let settled = match result {
             Ok(Outcome::Settling { until }) => *until,
-            Ok(Outcome::Vetoed { retry_at, .. }) => *retry_at,
             _ => regular,
         };
+        let retry = self.refused.as_ref().and_then(|refused| refused.retry);
+        let retried = retry.map_or(regular, |retry| retry.at);
+        let standing = self.trial.as_ref().and_then(Trial::standing);
+        // One that is over and goes on all the same is asked at the regular looks.
+        let proved = standing.map(|standing| standing.until);
+        let proved = proved.filter(|until| *until > self.now).unwrap_or(regular);
         let soonest = self.now.saturating_add(SHORTEST_PAUSE);
+        let wanted = settled.min(retried).min(proved);
         self.status.next_look = wanted.min(regular).max(soonest);
         self.status.settling_since = self.settling_since;
         self.status.last_error = self.last_error();
-        self.show_held();
+        self.show_standing();
         match result {
             Ok(Outcome::Settling { .. }) => {
                 self.status.source_differs = true;
@@ -953,12 +1022,4 @@ fn name_the_source(report: &mut Report, document: &Document) {
             *violation = violation.clone().at(place);
         }
     }
-}
-
-/// Nothing but white space, or a byte order mark: the first half of "missing,
-/// empty, comment-only and truncated are never all defaults". Comments are the
-/// format's to know.
-fn is_blank(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
 }

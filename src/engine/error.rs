@@ -20,6 +20,8 @@ pub enum Stage {
     Parse,
     /// It parsed, and a validator refused it.
     Validate,
+    /// It is valid, and nothing could be built from it.
+    Build,
     /// It is valid, and a listener vetoed it.
     Prepare,
 }
@@ -30,6 +32,7 @@ impl fmt::Display for Stage {
             Stage::Limits => "limits",
             Stage::Parse => "parse",
             Stage::Validate => "validate",
+            Stage::Build => "build",
             Stage::Prepare => "prepare",
         })
     }
@@ -90,6 +93,7 @@ impl fmt::Display for Rejection {
             Stage::Limits => "not acceptable",
             Stage::Parse => "does not parse",
             Stage::Validate => "fails validation",
+            Stage::Build => "cannot be built",
             Stage::Prepare => "vetoed",
         };
         let digest = self.digest.short();

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::digest::Digest;
 use super::document::Document;
-use super::error::Rejection;
+use super::error::{Rejection, Stage};
 use super::snapshot::Snapshot;
 use super::status::Outcome;
 use super::version::Version;
@@ -25,8 +25,18 @@ struct Kept<T> {
     snapshot: Arc<Snapshot<T>>,
     /// It was rolled back from, so that the next rollback goes further back.
     avoid: bool,
-    /// A listener could not take it into use, and it was rolled back for that.
-    failed: bool,
+    worth: Worth,
+}
+
+/// How a snapshot did while it was active.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worth {
+    Good,
+    /// It was superseded before its probation was over.
+    Unproven,
+    /// A listener could not take it into use, or it failed its probation, and that
+    /// is a reason to roll back.
+    Bad,
 }
 
 impl<T> History<T> {
@@ -41,17 +51,25 @@ impl<T> History<T> {
         self.keep = keep;
     }
 
+    /// An empty one that keeps as many.
+    pub(crate) fn like<U>(other: &History<U>) -> Self {
+        History {
+            keep: other.keep,
+            ..History::new()
+        }
+    }
+
     /// Takes in what was active until now; gives back what is forgotten for it.
     #[must_use]
     pub(crate) fn push(
         &mut self,
         snapshot: Arc<Snapshot<T>>,
-        failed: bool,
+        worth: Worth,
     ) -> Option<Arc<Snapshot<T>>> {
         self.kept.push_back(Kept {
             snapshot,
             avoid: false,
-            failed,
+            worth,
         });
         if self.kept.len() > self.keep {
             return self.kept.pop_front().map(|kept| kept.snapshot);
@@ -80,17 +98,21 @@ impl<T> History<T> {
     }
 
     /// The newest that is not the same as what is active, nor as anything that
-    /// was rolled back from, or failed.
+    /// was rolled back from, or was bad. `proven`: nor unproven.
     pub(crate) fn newest_but(
         &self,
         active: &Snapshot<T>,
+        proven: bool,
         same: impl Fn(&Snapshot<T>, &Snapshot<T>) -> bool,
     ) -> Option<&Arc<Snapshot<T>>> {
-        let avoided = || self.kept.iter().filter(|kept| kept.avoid || kept.failed);
-        let fit = |one: &&Arc<Snapshot<T>>| {
-            !same(one, active) && !avoided().any(|kept| same(one, &kept.snapshot))
+        let bad = |kept: &&Kept<T>| kept.avoid || kept.worth == Worth::Bad;
+        let avoided = || self.kept.iter().filter(bad);
+        let fit = |one: &&Kept<T>| {
+            (!proven || one.worth == Worth::Good)
+                && !same(&one.snapshot, active)
+                && !avoided().any(|kept| same(&one.snapshot, &kept.snapshot))
         };
-        self.kept.iter().rev().map(|kept| &kept.snapshot).find(fit)
+        self.kept.iter().rev().find(fit).map(|kept| &kept.snapshot)
     }
 }
 
@@ -119,7 +141,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// Whether it is time to offer a vetoed candidate again.
+    /// Whether it is time to try it again.
     pub(crate) fn is_due(&self, now: Duration) -> bool {
         self.retry.is_some_and(|retry| retry.at <= now)
     }
@@ -128,16 +150,18 @@ impl Refused {
     pub(crate) fn outcome(&self) -> Outcome {
         let rejection = self.rejection.clone();
         match self.retry {
-            None => Outcome::Rejected(rejection),
-            Some(Retry { at: retry_at, .. }) => Outcome::Vetoed {
-                rejection,
-                retry_at,
-            },
+            Some(Retry { at: retry_at, .. }) if rejection.stage() == Stage::Prepare => {
+                Outcome::Vetoed {
+                    rejection,
+                    retry_at,
+                }
+            }
+            _ => Outcome::Rejected(rejection),
         }
     }
 }
 
-/// When a vetoed candidate is offered again.
+/// When to try again what depends on more than the content.
 #[derive(Clone, Copy)]
 pub(crate) struct Retry {
     pub(crate) at: Duration,

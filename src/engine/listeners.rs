@@ -21,10 +21,6 @@ impl ListenerId {
 }
 
 struct Registered<T> {
-    #[cfg_attr(
-        not(feature = "std"),
-        expect(dead_code, reason = "only the host's come and go")
-    )]
     id: ListenerId,
     name: Arc<str>,
     listener: Box<dyn Listener<T>>,
@@ -40,6 +36,19 @@ impl<T> Listeners<T> {
 
     pub(crate) fn add(&mut self, id: ListenerId, name: Arc<str>, listener: Box<dyn Listener<T>>) {
         self.0.push(Registered { id, name, listener });
+    }
+
+    /// Every listener made into one of another kind of value.
+    pub(crate) fn map<U>(
+        self,
+        f: impl Fn(Box<dyn Listener<T>>) -> Box<dyn Listener<U>>,
+    ) -> Listeners<U> {
+        let map = |one: Registered<T>| Registered {
+            id: one.id,
+            name: one.name,
+            listener: f(one.listener),
+        };
+        Listeners(self.0.into_iter().map(map).collect())
     }
 
     /// Adds one before all others.

@@ -2,6 +2,8 @@
 //! nothing else: no I/O, clock, thread, lock or log, and no `unsafe`. It never
 //! names `host`, and cannot name `std`: only `host/mod.rs` brings that in.
 
+mod admission;
+mod built;
 mod catch;
 mod change;
 mod detector;
@@ -12,6 +14,7 @@ mod engine;
 mod error;
 mod format;
 mod history;
+mod jitter;
 mod limits;
 mod listener;
 pub(crate) mod listeners;
@@ -20,8 +23,10 @@ mod report;
 mod settle;
 mod snapshot;
 mod status;
+mod trial;
 mod version;
 
+pub use built::Built;
 pub use catch::{Catch, Panicked};
 pub use change::Change;
 pub use detector::{Detector, Sighting};
@@ -36,5 +41,5 @@ pub use manual::ManualDetector;
 pub use report::{Place, Report, Violation};
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;
-pub use status::{Event, Failure, LastError, ListenerError, Outcome, Status};
+pub use status::{Event, Failure, LastError, ListenerError, Outcome, Probation, Status};
 pub use version::Version;

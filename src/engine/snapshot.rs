@@ -42,8 +42,16 @@ impl<T> Snapshot<T> {
     /// The same content under a new version.
     pub(crate) fn again(&self, version: Version) -> Self {
         Snapshot {
-            value: self.value.clone(),
             version,
+            ..self.part(self.value.clone())
+        }
+    }
+
+    /// A part of the value, with all that belongs to the whole.
+    pub(crate) fn part<P>(&self, value: Arc<P>) -> Snapshot<P> {
+        Snapshot {
+            value,
+            version: self.version,
             digest: self.digest,
             origins: self.origins.clone(),
             document: self.document.clone(),

@@ -102,6 +102,17 @@ impl fmt::Display for ListenerError {
     }
 }
 
+/// How what is active does while it has to prove itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Probation {
+    /// When it is over, if the health check is content then.
+    pub until: Duration,
+    /// What the health check said, if it fails and there was no rollback: there
+    /// is nothing to go back to, or a listener vetoed it.
+    pub failure: Option<Arc<str>>,
+}
+
 /// The state of things at one moment. All times are on the timeline of `now`:
 /// monotonic, since the start.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +136,9 @@ pub struct Status {
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
     pub held: Option<Digest>,
+    /// While what is active has to prove itself; see
+    /// [`Engine::probation`](crate::Engine::probation).
+    pub probation: Option<Probation>,
     /// Whether what was last seen at the source differs from what is active:
     /// it is refused, held, or still settling. While the source cannot be read,
     /// the last that is known.
@@ -145,13 +159,17 @@ pub struct Status {
 
 impl Status {
     /// Whether something is active, nothing is known to be wrong with the source,
-    /// nothing is held back after a rollback, and every listener has taken what
-    /// is active into use. Content that is still settling is nothing wrong, for
-    /// a while.
+    /// nothing is held back after a rollback, every listener has taken what is
+    /// active into use, and no health check has failed that could not be mended by
+    /// a rollback. Content that is still settling is nothing wrong, for a while.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        let settled = self.last_error.is_none() && self.held.is_none();
-        self.version.is_some() && settled && self.listener_errors.is_empty()
+        let failing = |probation: &Probation| probation.failure.is_some();
+        self.version.is_some()
+            && self.last_error.is_none()
+            && self.held.is_none()
+            && self.listener_errors.is_empty()
+            && !self.probation.as_ref().is_some_and(failing)
     }
 }
 
@@ -231,6 +249,21 @@ pub enum Event {
         /// Its digest.
         digest: Digest,
     },
+    /// What is active has proved itself.
+    #[non_exhaustive]
+    ProbationPassed {
+        /// The snapshot.
+        version: Version,
+    },
+    /// What is active has failed its health check. A rollback follows, or the
+    /// reason why there is none.
+    #[non_exhaustive]
+    ProbationFailed {
+        /// The snapshot.
+        version: Version,
+        /// What the check said.
+        reason: Arc<str>,
+    },
     /// A listener failed to take a snapshot into use; the others did.
     #[non_exhaustive]
     ListenerFailed {
@@ -288,6 +321,10 @@ impl fmt::Display for Event {
             Event::Recovered { version, digest } => {
                 let digest = digest.short();
                 write!(f, "recovered: the source is again {version} {digest}")
+            }
+            Event::ProbationPassed { version } => write!(f, "{version} passed its probation"),
+            Event::ProbationFailed { version, reason } => {
+                write!(f, "{version} failed its health check: {}", OneLine(reason))
             }
             Event::ListenerFailed { version, error } => {
                 write!(f, "{version} is active, but {error}")

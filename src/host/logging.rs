@@ -19,7 +19,7 @@ pub(crate) fn look_panicked() {
 
 fn level_of(event: &Event) -> Level {
     match event {
-        Event::Applied { .. } => Level::Info,
+        Event::Applied { .. } | Event::ProbationPassed { .. } => Level::Info,
         Event::RollbackFailed { .. } => Level::Error,
         // Recovering is as loud as the failure was, so that who filters for
         // warnings also learns that it is over.

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::file::FileDetector;
 use super::poller::{Look, Poller, Signal};
 use super::std::error::Error;
+use super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::std::io;
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
@@ -20,8 +21,8 @@ use super::subscriptions::{Queue, Subscription};
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
 use crate::engine::{
-    BoxError, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits, Listener,
-    OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status, Version,
+    BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits,
+    Listener, OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status, Version,
 };
 
 /// A first load that finds the file moving waits this long for it to come to
@@ -495,7 +496,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
     fn new(source: Source, engine: Engine<T>) -> Self {
         Builder {
             source,
-            engine: engine.catch(CATCH),
+            engine: engine.catch(CATCH).jitter(chance()),
             limits: Limits::default(),
             load_timeout: DEFAULT_LOAD_TIMEOUT,
         }
@@ -518,6 +519,72 @@ impl<T: Send + Sync + 'static> Builder<T> {
     ) -> Self {
         self.engine = self.engine.on_commit(f);
         self
+    }
+
+    /// Puts everything that comes from the source on probation: for this long,
+    /// `check` is asked at every look, and an error or a panic rolls back and
+    /// holds what failed until the source changes; see [`Engine::probation`]. Off
+    /// by default.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// # use std::time::Duration;
+    /// # static ERRORS: AtomicU32 = AtomicU32::new(0);
+    /// let builder = steadyconf::Reloader::<u32>::from_file("config.yaml")
+    ///     .on_commit(|_| { ERRORS.store(0, Ordering::Relaxed); Ok(()) })
+    ///     .probation(Duration::from_secs(60), |_| match ERRORS.load(Ordering::Relaxed) {
+    ///         0..10 => Ok(()),
+    ///         errors => Err(format!("{errors} requests failed")),
+    ///     });
+    /// ```
+    pub fn probation<E: Into<BoxError>>(
+        mut self,
+        window: Duration,
+        check: impl FnMut(&Snapshot<T>) -> Result<(), E> + Send + 'static,
+    ) -> Self {
+        self.engine = self.engine.probation(window, check);
+        self
+    }
+
+    /// Builds something from every configuration that is valid, before any
+    /// listener is asked: clients, pools, compiled rules. What readers get is
+    /// [`Built`]: both together, so that nobody mixes a configuration and a client
+    /// of different versions; a rollback brings the very same state back.
+    ///
+    /// An error refuses the document, as a validator does, and is tried again at
+    /// growing intervals: see [`Engine::build`]. What was said to the builder before
+    /// this call is about the configuration, what is said after it about what is
+    /// built.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "[10.0.0.1, 10.0.0.2]")?;
+    /// use std::net::IpAddr;
+    /// use steadyconf::Reloader;
+    ///
+    /// let reloader = Reloader::<Vec<String>>::from_file(&path)
+    ///     .build(|config| config.iter().map(|a| a.parse()).collect::<Result<Vec<IpAddr>, _>>())
+    ///     .load()?;
+    /// let built = reloader.handle().load();
+    /// assert_eq!(built.config[0], "10.0.0.1");
+    /// assert!(built.state[0].is_ipv4());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn build<S, E>(
+        self,
+        build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
+    ) -> Builder<Built<T, S>>
+    where
+        S: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        Builder {
+            source: self.source,
+            engine: self.engine.build(build),
+            limits: self.limits,
+            load_timeout: self.load_timeout,
+        }
     }
 
     /// Adds a validator of the step from what is active to what is new; see
@@ -753,6 +820,12 @@ impl<T: Send + Sync + 'static> Builder<T> {
             now = wait(engine.next_look().min(deadline)).max(now);
         }
     }
+}
+
+/// Something that differs from process to process, from what `std` seeds its
+/// hash maps with.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// What a first load leads to.

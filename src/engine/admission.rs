@@ -1,0 +1,278 @@
+//! From bytes to a value that may become active: limits, parse, validate, build.
+//! What becomes of the value then, or of the reasons against it, is
+//! `engine.rs`'s.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::built::Built;
+use super::catch::{Catch, PANICKED, Panicked, guarded};
+use super::document::Document;
+use super::error::Stage;
+use super::format::Format;
+use super::limits::Limits;
+use super::listener::BoxError;
+use super::report::{Place, Report, Violation};
+
+/// Finding a place may mean to parse again, so only the first few get one.
+const MAX_LOCATED: usize = 16;
+
+type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
+type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
+type Build<C, S> = Box<dyn FnMut(&C) -> Result<S, BoxError> + Send>;
+
+/// Why a document is refused, and where on its way.
+pub(crate) type Refusal = (Stage, Report);
+
+/// What a document is worth.
+pub(crate) enum Admitted<T> {
+    New(T),
+    /// It stands for the very value that is active.
+    Equal,
+}
+
+/// What holds for every step: how to call code of others, and the bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) catch: Catch,
+    pub(crate) limits: Limits,
+}
+
+/// Where values come from: a parser, or an admission and what is built from it.
+trait Source<T> {
+    fn make(
+        &mut self,
+        rules: Rules,
+        document: &Document,
+        active: Option<&T>,
+    ) -> Result<Admitted<T>, Refusal>;
+
+    fn locate(&self, document: &Document, path: &str) -> Option<Place>;
+
+    /// Whether both are made of equal values, where that can be told.
+    fn are_equal(&self, a: &T, b: &T) -> bool;
+}
+
+/// A source of values, and who judges them.
+pub(crate) struct Admission<T> {
+    source: Box<dyn Source<T> + Send>,
+    validators: Vec<Validator<T>>,
+    change_validators: Vec<ChangeValidator<T>>,
+    equal: Option<fn(&T, &T) -> bool>,
+}
+
+impl<T: 'static> Admission<T> {
+    pub(crate) fn new(format: impl Format<T> + Send + 'static) -> Self {
+        Admission::of(Parser(Box::new(format)))
+    }
+
+    fn of(source: impl Source<T> + Send + 'static) -> Self {
+        Admission {
+            source: Box::new(source),
+            validators: Vec::new(),
+            change_validators: Vec::new(),
+            equal: None,
+        }
+    }
+
+    pub(crate) fn validate(&mut self, check: impl Fn(&T, &mut Report) + Send + 'static) {
+        self.validators.push(Box::new(check));
+    }
+
+    pub(crate) fn validate_change(&mut self, check: impl Fn(&T, &T, &mut Report) + Send + 'static) {
+        self.change_validators.push(Box::new(check));
+    }
+
+    pub(crate) fn compare_by(&mut self, equal: fn(&T, &T) -> bool) {
+        self.equal = Some(equal);
+    }
+
+    /// The same, with something built from every value that passes.
+    pub(crate) fn build<S: 'static, E: Into<BoxError>>(
+        self,
+        mut build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
+    ) -> Admission<Built<T, S>> {
+        Admission::of(Builds {
+            from: self,
+            build: Box::new(move |config| build(config).map_err(Into::into)),
+        })
+    }
+
+    /// From bytes to a value that everyone is content with, or every reason
+    /// against it.
+    pub(crate) fn admit(
+        &mut self,
+        rules: Rules,
+        document: &Document,
+        active: Option<&T>,
+    ) -> Result<Admitted<T>, Refusal> {
+        let value = match self.source.make(rules, document, active)? {
+            Admitted::New(value) => value,
+            Admitted::Equal => return Ok(Admitted::Equal),
+        };
+        let report = self.violations(rules, &value, document, active);
+        let equal = report.is_empty()
+            && active.is_some_and(|active| self.are_said_to_be_equal(rules.catch, active, &value));
+        if report.is_empty() && !equal {
+            return Ok(Admitted::New(value));
+        }
+        // A destructor is the user's code, too.
+        let _ = guarded(rules.catch, move || drop(value));
+        if equal {
+            return Ok(Admitted::Equal);
+        }
+        Err((Stage::Validate, report))
+    }
+
+    /// Whether both values are equal, where somebody said how to tell.
+    pub(crate) fn are_equal(&self, catch: Catch, a: &T, b: &T) -> bool {
+        self.are_said_to_be_equal(catch, a, b)
+            || guarded(catch, || self.source.are_equal(a, b)).unwrap_or(false)
+    }
+
+    fn are_said_to_be_equal(&self, catch: Catch, a: &T, b: &T) -> bool {
+        let equal = |equal: fn(&T, &T) -> bool| guarded(catch, || equal(a, b)).unwrap_or(false);
+        self.equal.is_some_and(equal)
+    }
+
+    fn violations(
+        &self,
+        rules: Rules,
+        value: &T,
+        document: &Document,
+        active: Option<&T>,
+    ) -> Report {
+        let mut report = Report::with_limit(rules.limits.problems());
+        for validator in &self.validators {
+            ask(rules.catch, &mut report, |report| validator(value, report));
+        }
+        if let (true, Some(active)) = (report.is_empty(), active) {
+            for validator in &self.change_validators {
+                ask(rules.catch, &mut report, |report| {
+                    validator(active, value, report);
+                });
+            }
+        }
+        for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
+            if violation.place().is_some() || violation.path().is_empty() {
+                continue;
+            }
+            let found = guarded(rules.catch, || {
+                self.source.locate(document, violation.path())
+            });
+            if let Ok(Some(place)) = found {
+                *violation = violation.clone().at(place);
+            }
+        }
+        report
+    }
+}
+
+/// Asks one validator; a panic of it is a violation, too.
+fn ask(catch: Catch, report: &mut Report, validator: impl FnOnce(&mut Report)) {
+    if guarded(catch, || validator(report)) == Err(Panicked) {
+        report.add("", format!("a validator {PANICKED}"));
+    }
+}
+
+struct Parser<T>(Box<dyn Format<T> + Send>);
+
+impl<T> Source<T> for Parser<T> {
+    fn make(
+        &mut self,
+        rules: Rules,
+        document: &Document,
+        _: Option<&T>,
+    ) -> Result<Admitted<T>, Refusal> {
+        within_limits(rules.limits, document)
+            .map_err(|violation| (Stage::Limits, violation.into()))?;
+        let mut report = Report::with_limit(rules.limits.problems());
+        let parsed = guarded(rules.catch, || self.0.parse(document, &rules.limits));
+        match parsed {
+            Ok(Ok(value)) => return Ok(Admitted::New(value)),
+            Ok(Err(found)) => report.absorb(found),
+            Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
+        }
+        if report.is_empty() {
+            report.add("", "refused by the parser, without a reason");
+        }
+        Err((Stage::Parse, report))
+    }
+
+    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
+        self.0.locate(document, path)
+    }
+
+    fn are_equal(&self, _: &T, _: &T) -> bool {
+        false
+    }
+}
+
+fn within_limits(limits: Limits, document: &Document) -> Result<(), Violation> {
+    let max = limits.bytes();
+    if document.len() > max {
+        let message = format!("larger than the limit of {max} bytes");
+        return Err(Violation::new("", message));
+    }
+    let blank = document.layers().iter().find(|l| is_blank(l.bytes()));
+    if let Some(layer) = blank {
+        let place = Place::in_origin(layer.origin().clone());
+        return Err(Violation::new("", "is empty").at(place));
+    }
+    if document.layers().is_empty() {
+        return Err(Violation::new("", "there is no source at all"));
+    }
+    Ok(())
+}
+
+/// Nothing but white space, or a byte order mark: the first half of "missing,
+/// empty, comment-only and truncated are never all defaults". Comments are the
+/// format's to know.
+fn is_blank(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
+}
+
+/// An admission, and what is built from every value that passes it.
+struct Builds<C, S> {
+    from: Admission<C>,
+    build: Build<C, S>,
+}
+
+impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
+    fn make(
+        &mut self,
+        rules: Rules,
+        document: &Document,
+        active: Option<&Built<C, S>>,
+    ) -> Result<Admitted<Built<C, S>>, Refusal> {
+        let active = active.map(|built| &*built.config);
+        let config = match self.from.admit(rules, document, active)? {
+            Admitted::New(config) => config,
+            Admitted::Equal => return Ok(Admitted::Equal),
+        };
+        // Its error becomes text inside of the guard: that is the user's code, too.
+        let built = guarded(rules.catch, || {
+            (self.build)(&config).map_err(|error| error.to_string())
+        });
+        let reason = match built {
+            Ok(Ok(state)) => return Ok(Admitted::New(Built::new(config, state))),
+            Ok(Err(reason)) => reason,
+            Err(Panicked) => format!("the build {PANICKED}"),
+        };
+        let _ = guarded(rules.catch, move || drop(config));
+        Err((Stage::Build, Violation::new("", reason).into()))
+    }
+
+    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
+        self.from.source.locate(document, path)
+    }
+
+    fn are_equal(&self, a: &Built<C, S>, b: &Built<C, S>) -> bool {
+        // Inside of the caller's guard.
+        let plain = super::catch::plain_call;
+        self.from.are_equal(plain, &a.config, &b.config)
+    }
+}
