@@ -96,6 +96,44 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     let back = format!("can read {name} again");
     let good = String::from("recovered: the source is again v2 sha256:39a694ae0983");
     assert_eq!(look(), [(Level::Warn, back), (Level::Warn, good)]);
+    drop(reloader);
+
+    // A last known good that cannot be written, and one that is started from.
+    let missing = folder.path().join("missing");
+    let start = || {
+        let builder = Reloader::<Config>::from_file(&path);
+        let builder = builder.last_known_good(missing.join("last.good"));
+        builder.load_at(Duration::ZERO, |until| until).unwrap()
+    };
+    let last_good = missing.join("last.good").display().to_string();
+    let reloader = start();
+    let loaded = format!("loaded v1 sha256:39a694ae0983, from {name}");
+    let failed = format!(
+        "cannot write the last known good, {last_good}: No such file or directory (os error 2); \
+         it is tried again"
+    );
+    assert_eq!(lines(), [(Level::Info, loaded), (Level::Warn, failed)]);
+    fs::create_dir(&missing).unwrap();
+    for second in 1..10 {
+        reloader.poll_at(Duration::from_secs(second)).unwrap();
+    }
+    let again = format!("the last known good, {last_good}, is written again");
+    assert_eq!(lines(), [(Level::Warn, again)]);
+
+    write("api_key: sk-canary\nworkers: sk-canary\n");
+    let reloader = start();
+    let started = format!(
+        "started from the last known good, v1 sha256:39a694ae0983, which is not current: \
+         sha256:c67c411cd572 does not parse, 1 problem:\n  {name}:2:10: workers: \
+         expected a whole number from 0 to 4294967295, found a string"
+    );
+    assert_eq!(lines(), [(Level::Warn, started)]);
+    write("api_key: sk-canary\nworkers: 2\n");
+    for second in 1..10 {
+        reloader.poll_at(Duration::from_secs(second)).unwrap();
+    }
+    let good = String::from("recovered: the source is again v1 sha256:39a694ae0983");
+    assert_eq!(lines(), [(Level::Warn, good)]);
 }
 
 struct Pool;

@@ -415,6 +415,52 @@ impl<T: 'static> Engine<T> {
         outcome
     }
 
+    /// Makes `document`, which was good in an earlier run, active as the first
+    /// snapshot, because the source is missing or refused. It is judged like any
+    /// other. The status goes on telling what is wrong with the source, and that
+    /// what is active is not current; that ends once the source shows something
+    /// that is accepted, or this very content. Whatever comes from the source then
+    /// is a change, also for [`validate_change`](Self::validate_change).
+    ///
+    /// Does nothing if something is active already.
+    ///
+    /// # Errors
+    ///
+    /// The document is refused. Nothing is active, as before.
+    pub fn start_from_last_good(
+        &mut self,
+        document: Document,
+        now: Duration,
+    ) -> Result<Version, Arc<Rejection>> {
+        self.begin_change(now);
+        if let Some(version) = self.version() {
+            return Ok(version);
+        }
+        let value = match self.admission.admit(self.rules(), &document, None) {
+            Ok(Admitted::New(value)) => value,
+            // There is nothing active that it could be equal to.
+            Ok(Admitted::Equal) => unreachable!("equal to nothing"),
+            Err((stage, report)) => return Err(rejected(stage, report, &document)),
+        };
+        let known = self.last_error().map(|error| error.failure);
+        let moves = self.settling_since.map(|_| Failure::StillChanging);
+        let failure = known.or(moves);
+        let version = self.last_version.next();
+        self.last_version = version;
+        let new = Arc::new(Snapshot::new(value, version, document));
+        self.events.push(Event::StartedFromLastGood {
+            version,
+            digest: new.digest(),
+            failure,
+        });
+        let refused = self.refused.take();
+        self.activate(new, Arc::default());
+        self.refused = refused;
+        self.status.from_last_good = true;
+        self.status.source_differs = true;
+        Ok(version)
+    }
+
     /// Asks that the next [`poll`](Self::poll) judges anew what it remembers to
     /// be refused or vetoed, for something else than the content may have
     /// changed since.
@@ -625,20 +671,22 @@ impl<T: 'static> Engine<T> {
     }
 
     fn judge(&mut self, document: Document) -> Outcome {
-        let rules = Rules {
-            catch: self.catch,
-            limits: self.limits,
-        };
         let active = self.active.as_deref().map(Snapshot::value);
-        match self.admission.admit(rules, &document, active) {
+        match self.admission.admit(self.rules(), &document, active) {
             Ok(Admitted::Equal) => self.adopt(document),
             Ok(Admitted::New(value)) => self.accept(value, document),
-            Err((stage, mut report)) => {
-                name_the_source(&mut report, &document);
+            Err((stage, report)) => {
+                let rejection = rejected(stage, report, &document);
                 let retry = (stage == Stage::Build).then(|| self.back_off(&document));
-                let rejection = self.refuse(document, stage, report, retry);
-                Outcome::Rejected(rejection)
+                Outcome::Rejected(self.refuse(document, rejection, retry))
             }
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            catch: self.catch,
+            limits: self.limits,
         }
     }
 
@@ -863,11 +911,10 @@ impl<T: 'static> Engine<T> {
         let document = change.new.document().clone();
         let retry = self.back_off(&document);
         let report = Violation::new("", veto.to_string()).into();
-        let rejection = self.refuse(document, Stage::Prepare, report, Some(retry));
-        let retry_at = retry.at;
+        let rejection = Rejection::new(Stage::Prepare, document.digest(), report);
         Outcome::Vetoed {
-            rejection,
-            retry_at,
+            rejection: self.refuse(document, Arc::new(rejection), Some(retry)),
+            retry_at: retry.at,
         }
     }
 
@@ -896,11 +943,9 @@ impl<T: 'static> Engine<T> {
     fn refuse(
         &mut self,
         document: Document,
-        stage: Stage,
-        report: Report,
+        rejection: Arc<Rejection>,
         retry: Option<Retry>,
     ) -> Arc<Rejection> {
-        let rejection = Arc::new(Rejection::new(stage, document.digest(), report));
         if let Some(refused) = &mut self.refused {
             if refused.document == document && *refused.rejection == *rejection {
                 refused.retry = retry;
@@ -946,7 +991,10 @@ impl<T: 'static> Engine<T> {
                     self.count_failure();
                 }
             }
+            // What it shows, if anything, has never been seen.
+            Ok(Outcome::Unchanged) if self.observed.is_none() => {}
             Ok(Outcome::Unchanged | Outcome::Applied(_)) => {
+                self.is_current(result);
                 self.ask_again = false;
                 self.status.source_differs = false;
                 self.status.consecutive_failures = 0;
@@ -963,6 +1011,16 @@ impl<T: 'static> Engine<T> {
                 self.count_failure();
             }
             Err(_) => self.count_failure(),
+        }
+    }
+
+    /// What is active is what the source shows.
+    fn is_current(&mut self, result: &Result<Outcome, DetectError>) {
+        let was_last_good = core::mem::take(&mut self.status.from_last_good);
+        let told = |event: &Event| matches!(event, Event::Recovered { .. });
+        let unchanged = *result == Ok(Outcome::Unchanged);
+        if was_last_good && unchanged && !self.events.iter().any(told) {
+            self.recovered();
         }
     }
 
@@ -1009,6 +1067,11 @@ fn applied<T>(new: &Snapshot<T>, from: Option<Version>) -> Event {
 
 fn place_name(place: &Location<'_>) -> String {
     format!("{}:{}", place.file(), place.line())
+}
+
+fn rejected(stage: Stage, mut report: Report, document: &Document) -> Arc<Rejection> {
+    name_the_source(&mut report, document);
+    Arc::new(Rejection::new(stage, document.digest(), report))
 }
 
 /// Where there is one source only, a problem without a place is in it.

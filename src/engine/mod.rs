@@ -38,6 +38,8 @@ pub use format::Format;
 pub use limits::Limits;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
+#[cfg(feature = "std")]
+pub(crate) use report::OneLine;
 pub use report::{Place, Report, Violation};
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;

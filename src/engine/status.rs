@@ -136,6 +136,12 @@ pub struct Status {
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
     pub held: Option<Digest>,
+    /// Whether what is active is the last known good, read from disk at the start
+    /// because the source was missing or refused: it is not current.
+    pub from_last_good: bool,
+    /// Why the last known good on disk is older than what is active: it cannot be
+    /// written. It changes nothing else. An engine alone writes none.
+    pub last_good_error: Option<Arc<str>>,
     /// While what is active has to prove itself; see
     /// [`Engine::probation`](crate::Engine::probation).
     pub probation: Option<Probation>,
@@ -158,14 +164,15 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether something is active, nothing is known to be wrong with the source,
-    /// nothing is held back after a rollback, every listener has taken what is
+    /// Whether something is active, it is not the last known good of an earlier
+    /// run, nothing is known to be wrong with the source, nothing is held back after a rollback, every listener has taken what is
     /// active into use, and no health check has failed that could not be mended by
     /// a rollback. Content that is still settling is nothing wrong, for a while.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let failing = |probation: &Probation| probation.failure.is_some();
         self.version.is_some()
+            && !self.from_last_good
             && self.last_error.is_none()
             && self.held.is_none()
             && self.listener_errors.is_empty()
@@ -188,6 +195,17 @@ pub enum Event {
         digest: Digest,
         /// Where it came from.
         origins: Arc<[Arc<str>]>,
+    },
+    /// The source is missing or refused, so what is active is the last known good
+    /// of an earlier run: it is not current.
+    #[non_exhaustive]
+    StartedFromLastGood {
+        /// What is active.
+        version: Version,
+        /// Its digest.
+        digest: Digest,
+        /// What is wrong with the source, if that is known.
+        failure: Option<Failure>,
     },
     /// Older content is active again, under a new version.
     #[non_exhaustive]
@@ -289,6 +307,19 @@ impl fmt::Display for Event {
                     None => write!(f, "loaded {to} {digest}")?,
                 }
                 write!(f, ", from {}", Joined(origins))
+            }
+            Event::StartedFromLastGood {
+                version,
+                digest,
+                failure,
+            } => {
+                let digest = digest.short();
+                write!(f, "started from the last known good, {version} {digest}")?;
+                f.write_str(", which is not current")?;
+                match failure {
+                    Some(failure) => write!(f, ": {failure}"),
+                    None => Ok(()),
+                }
             }
             Event::RolledBack {
                 from,

@@ -4,7 +4,7 @@
 
 use log::Level;
 
-use crate::engine::Event;
+use crate::engine::{Event, OneLine};
 
 const TARGET: &str = "steadyconf";
 
@@ -15,6 +15,17 @@ pub(crate) fn write(event: &Event) {
 /// A look that ended in a panic of our own: a bug, and said loudly.
 pub(crate) fn look_panicked() {
     log::error!(target: TARGET, "a look at the source panicked; the loop goes on. This is a bug in steadyconf");
+}
+
+/// The last known good on disk is older than what is active.
+pub(crate) fn last_good_failed(name: &str, reason: &str) {
+    let name = OneLine(name);
+    log::warn!(target: TARGET, "cannot write the last known good, {name}: {reason}; it is tried again");
+}
+
+pub(crate) fn last_good_written(name: &str) {
+    let name = OneLine(name);
+    log::warn!(target: TARGET, "the last known good, {name}, is written again");
 }
 
 fn level_of(event: &Event) -> Level {

@@ -14,8 +14,9 @@ mod explain;
 mod file;
 #[cfg(feature = "yaml")]
 mod find;
+mod last_good;
 mod logging;
-#[cfg(feature = "yaml")]
+#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
 mod path;
 mod poller;
 mod reloader;

@@ -73,8 +73,9 @@ fn bracket(inside: &str) -> Option<(Segment, &str)> {
     Some((Segment::Index(index.parse().ok()?), after))
 }
 
-/// Undoes what `{:?}` does to a string, as far as keys need it.
-fn unquote(text: &str) -> Option<(String, &str)> {
+/// Undoes what `{:?}` does to a string; begins after the first quote, and gives
+/// what follows the last, too.
+pub(crate) fn unquote(text: &str) -> Option<(String, &str)> {
     let mut key = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {

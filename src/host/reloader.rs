@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::cell::{Cell, Handle, Loaded, Publisher};
 use super::clock::Clock;
 use super::file::FileDetector;
+use super::last_good::LastGood;
 use super::poller::{Look, Poller, Signal};
 use super::std::error::Error;
 use super::std::hash::{BuildHasher, Hasher, RandomState};
@@ -20,6 +21,7 @@ use super::std::thread::{self, ThreadId};
 use super::subscriptions::{Queue, Subscription};
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
+use crate::engine::OneLine;
 use crate::engine::{
     BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits,
     Listener, OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status, Version,
@@ -62,6 +64,22 @@ struct Shared<T> {
 struct Core<T> {
     engine: Engine<T>,
     detector: Box<dyn Detector + Send>,
+    last_good: Option<LastGood>,
+}
+
+impl<T: 'static> Core<T> {
+    /// What is active and has proved itself is what to start from the next time.
+    fn keep_last_good(&mut self, now: Duration) {
+        if let (Some(last_good), Some(good)) = (&mut self.last_good, self.engine.proven()) {
+            last_good.keep(good.document(), now);
+        }
+    }
+
+    fn status(&self) -> Status {
+        let mut status = self.engine.status().clone();
+        status.last_good_error = self.last_good.as_ref().and_then(LastGood::failure);
+        status
+    }
 }
 
 /// What is known of the core while it is locked.
@@ -350,7 +368,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
     ) -> Result<Outcome, DetectError> {
         let _inside = Inside::enter(&self.view, now);
         self.signal.take_wake();
-        let Core { engine, detector } = &mut *core;
+        let Core {
+            engine, detector, ..
+        } = &mut *core;
         self.subscriptions.drain(engine);
         if asked {
             engine.ask_again();
@@ -358,18 +378,30 @@ impl<T: Send + Sync + 'static> Shared<T> {
             let _ = CATCH(&mut || detector.refresh());
         }
         let result = engine.poll(&mut **detector, now);
-        self.show(engine.status());
-        // Under the lock, so that the lines stand in the order of the changes.
-        tell(engine);
+        self.conclude(&mut core, now);
         result
+    }
+
+    /// Tells what came of a look or a rollback, and keeps what is good.
+    fn conclude(&self, core: &mut Core<T>, now: Duration) {
+        self.show(core.status());
+        // Under the lock, so that the lines stand in the order of the changes.
+        tell(&core.engine);
+        // Last, for it may take its time.
+        let before = core.status().last_good_error;
+        core.keep_last_good(now);
+        let status = core.status();
+        if status.last_good_error != before {
+            self.show(status);
+        }
     }
 
     /// Makes the status of a look public, and wakes the thread if it has to look
     /// sooner than it thought.
-    fn show(&self, status: &Status) {
+    fn show(&self, status: Status) {
         let mut view = self.view.lock();
         let sooner = status.next_look < view.status.next_look;
-        view.status = status.clone();
+        view.status = status;
         drop(view);
         if sooner {
             self.signal.time_changed();
@@ -392,8 +424,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let _inside = Inside::enter(&self.view, now);
         self.subscriptions.drain(&mut core.engine);
         let rolled_back = roll_back(&mut core.engine, now);
-        self.show(core.engine.status());
-        tell(&core.engine);
+        self.conclude(&mut core, now);
         rolled_back
     }
 
@@ -490,6 +521,7 @@ pub struct Builder<T: Send + Sync + 'static> {
     engine: Engine<T>,
     limits: Limits,
     load_timeout: Duration,
+    last_good: Option<LastGood>,
 }
 
 impl<T: Send + Sync + 'static> Builder<T> {
@@ -499,6 +531,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
             engine: engine.catch(CATCH).jitter(chance()),
             limits: Limits::default(),
             load_timeout: DEFAULT_LOAD_TIMEOUT,
+            last_good: None,
         }
     }
 
@@ -584,6 +617,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
             engine: self.engine.build(build),
             limits: self.limits,
             load_timeout: self.load_timeout,
+            last_good: self.last_good,
         }
     }
 
@@ -700,6 +734,30 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self
     }
 
+    /// Keeps the last known good configuration in a file at `path`, to start from
+    /// when the source is missing or refused. Off by default.
+    ///
+    /// It is written, on the thread that looks, after every change (after its
+    /// probation, where there is one), in whole or not at all: whoever looks at any
+    /// moment, also after a crash or a power cut, finds the old one or the new one.
+    /// It holds the very bytes of the source, **with their secrets**, and nobody
+    /// but the user who writes it may read it (mode 0600 on Unix). If it cannot be
+    /// written, the log and the status say so, it is tried again, and nothing else
+    /// changes.
+    ///
+    /// It is read by [`load`](Self::load) only, and only if the source is not good
+    /// enough to start from. It is parsed and validated anew. The log and
+    /// [`Status::from_last_good`] tell that what is active is not current, until the
+    /// source is good again.
+    ///
+    /// Give each program a path of its own, in a folder that is there and that it
+    /// may write to: temporary files stand in the same folder for a moment. A
+    /// relative path is taken from the folder that is current now.
+    pub fn last_known_good(mut self, path: impl AsRef<Path>) -> Self {
+        self.last_good = Some(LastGood::new(path.as_ref()));
+        self
+    }
+
     /// Reads, parses and validates; refuses to start on anything bad.
     ///
     /// It waits for the settle time, and longer while the file is still moving.
@@ -736,8 +794,9 @@ impl<T: Send + Sync + 'static> Builder<T> {
     /// What [`load`](Self::load) would have refused to start on.
     pub fn check(self) -> Result<Loaded<T>, LoadError> {
         let clock = Clock::starting_at(Duration::ZERO);
-        let first = self.first_load(clock.now(), |until| clock.sleep_until(until))?;
-        Ok(Loaded::new(first.snapshot))
+        let mut first = self.first(clock.now());
+        let snapshot = first.load(|until| clock.sleep_until(until))?;
+        Ok(Loaded::new(snapshot))
     }
 
     /// The same as [`load`](Self::load), on a timeline of the caller's: `now` is
@@ -754,18 +813,22 @@ impl<T: Send + Sync + 'static> Builder<T> {
         now: Duration,
         wait: impl FnMut(Duration) -> Duration,
     ) -> Result<Reloader<T>, LoadError> {
-        let first = self.first_load(now, wait)?;
-        let (mut engine, detector) = (first.engine, first.detector);
-        tell(&engine);
+        let mut first = self.first(now);
+        let loaded = first.load(wait);
+        let snapshot = loaded.or_else(|error| first.start_from_last_good(error))?;
+        let now = first.now;
+        let mut core = first.core;
+        tell(&core.engine);
+        core.keep_last_good(now);
         let signal = Arc::new(Signal::default());
-        let cell = Arc::new(Cell::new(first.snapshot, signal.clone()));
-        engine.listener_zero(Publisher(cell.clone()));
-        let status = engine.status().clone();
+        let cell = Arc::new(Cell::new(snapshot, signal.clone()));
+        core.engine.listener_zero(Publisher(cell.clone()));
+        let status = core.status();
         let shared = Shared {
-            core: Mutex::new(Core { engine, detector }),
+            core: Mutex::new(core),
             cell,
             signal,
-            clock: Clock::starting_at(first.now),
+            clock: Clock::starting_at(now),
             thread_alive: AtomicBool::new(false),
             subscriptions: Queue::new(),
             view: Mutex::new(View {
@@ -779,45 +842,94 @@ impl<T: Send + Sync + 'static> Builder<T> {
         })
     }
 
-    /// Looks until something is active or wrong.
-    fn first_load(
-        self,
-        mut now: Duration,
-        mut wait: impl FnMut(Duration) -> Duration,
-    ) -> Result<First<T>, LoadError> {
-        let mut engine = self.engine.limits(self.limits);
-        let (name, mut detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
+    fn first(self, now: Duration) -> First<T> {
+        let (name, detector): (Arc<str>, Box<dyn Detector + Send>) = match self.source {
             Source::File(file) => {
                 let file = file.max_bytes(self.limits.bytes());
                 (file.name(), Box::new(file))
             }
             Source::Other(detector) => ("the source".into(), detector),
         };
-        let deadline = now.saturating_add(self.load_timeout);
+        let mut last_good = self.last_good;
+        if let Some(last_good) = &mut last_good {
+            last_good.max_bytes(self.limits.bytes());
+        }
+        First {
+            core: Core {
+                engine: self.engine.limits(self.limits),
+                detector,
+                last_good,
+            },
+            name,
+            now,
+            deadline: now.saturating_add(self.load_timeout),
+        }
+    }
+}
+
+/// A first load.
+struct First<T> {
+    core: Core<T>,
+    /// What is watched, for messages.
+    name: Arc<str>,
+    now: Duration,
+    deadline: Duration,
+}
+
+impl<T: 'static> First<T> {
+    /// Looks until something is active or wrong.
+    fn load(
+        &mut self,
+        mut wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<Arc<Snapshot<T>>, LoadError> {
+        let Core {
+            engine, detector, ..
+        } = &mut self.core;
         loop {
-            let outcome = engine.poll(&mut *detector, now)?;
-            if let Some(snapshot) = engine.active().cloned() {
-                return Ok(First {
-                    engine,
-                    detector,
-                    snapshot,
-                    now,
-                });
+            let outcome = engine.poll(&mut **detector, self.now)?;
+            if let Some(snapshot) = engine.active() {
+                return Ok(snapshot.clone());
             }
             match outcome {
                 Outcome::Settling { .. } => {}
                 Outcome::Rejected(rejection) => return Err(LoadError::Rejected(rejection)),
                 _ => {
                     let kind = DetectErrorKind::NotFound;
+                    let name = self.name.clone();
                     return Err(DetectError::new(kind, name, "nothing is there").into());
                 }
             }
-            if now >= deadline {
+            if self.now >= self.deadline {
                 let kind = DetectErrorKind::StillChanging;
                 let message = "still changing: it did not hold still for the settle time";
-                return Err(DetectError::new(kind, name, message).into());
+                return Err(DetectError::new(kind, self.name.clone(), message).into());
             }
-            now = wait(engine.next_look().min(deadline)).max(now);
+            let until = engine.next_look().min(self.deadline);
+            self.now = wait(until).max(self.now);
+        }
+    }
+
+    /// The source is not good enough to start from, for this reason.
+    fn start_from_last_good(&mut self, source: LoadError) -> Result<Arc<Snapshot<T>>, LoadError> {
+        let Some(last_good) = &mut self.core.last_good else {
+            return Err(source);
+        };
+        let engine = &mut self.core.engine;
+        let started = last_good
+            .read()
+            .map_err(LoadError::Source)
+            .and_then(|good| {
+                let started = engine.start_from_last_good(good, self.now);
+                started.map_err(LoadError::Rejected)
+            });
+        match (started, engine.active()) {
+            (Ok(_), Some(snapshot)) => Ok(snapshot.clone()),
+            (Err(problem), _) => Err(LoadError::NorLastGood {
+                source: Box::new(source),
+                last_good: Box::new(problem),
+                path: last_good.name().clone(),
+            }),
+            (Ok(_), None) => Err(source),
         }
     }
 }
@@ -826,14 +938,6 @@ impl<T: Send + Sync + 'static> Builder<T> {
 /// hash maps with.
 fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
-}
-
-/// What a first load leads to.
-struct First<T> {
-    engine: Engine<T>,
-    detector: Box<dyn Detector + Send>,
-    snapshot: Arc<Snapshot<T>>,
-    now: Duration,
 }
 
 impl<T: Send + Sync + 'static> fmt::Debug for Builder<T> {
@@ -854,6 +958,16 @@ pub enum LoadError {
     Source(DetectError),
     /// What it holds is refused, for these reasons.
     Rejected(Arc<Rejection>),
+    /// Neither the source nor the last known good can be started from.
+    #[non_exhaustive]
+    NorLastGood {
+        /// What is wrong with the source.
+        source: Box<LoadError>,
+        /// What is wrong with the last known good.
+        last_good: Box<LoadError>,
+        /// Where it is.
+        path: Arc<str>,
+    },
 }
 
 impl From<DetectError> for LoadError {
@@ -864,10 +978,31 @@ impl From<DetectError> for LoadError {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot load the configuration: ")?;
-        match self {
+        write!(f, "cannot load the configuration: {}", Reason(self))
+    }
+}
+
+/// The same without its beginning.
+struct Reason<'a>(&'a LoadError);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
             LoadError::Source(error) => write!(f, "{error}"),
             LoadError::Rejected(rejection) => write!(f, "{rejection}"),
+            LoadError::NorLastGood {
+                source,
+                last_good,
+                path,
+            } => {
+                let (source, last_good) = (Reason(source), Reason(last_good));
+                write!(f, "{source}\nnor the last known good")?;
+                // What cannot be read says where it is by itself.
+                if matches!(last_good.0, LoadError::Rejected(_)) {
+                    write!(f, ", {}", OneLine(path))?;
+                }
+                write!(f, ": {last_good}")
+            }
         }
     }
 }

@@ -382,6 +382,16 @@ impl Detector for FileDetector {
     }
 }
 
+/// The bytes of a file that is not watched.
+pub(super) fn read_whole(
+    path: &Path,
+    origin: &Arc<str>,
+    max: usize,
+) -> Result<Vec<u8>, DetectError> {
+    let read = read::bounded(path, max).map_err(|error| describe(error, origin, max))?;
+    Ok(read.0)
+}
+
 /// `max` is the limit for all files together.
 fn describe(error: ReadError, origin: &Arc<str>, max: usize) -> DetectError {
     use DetectErrorKind as Kind;

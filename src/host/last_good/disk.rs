@@ -1,0 +1,98 @@
+//! The few things that writing a file safely asks of a disk. A seam, so that tests
+//! can let each of them fail, or the world end there.
+
+use super::super::std::format;
+use super::super::std::fs::{self, File, OpenOptions};
+use super::super::std::hash::{BuildHasher, Hasher, RandomState};
+use super::super::std::io::{self, Write as _};
+use super::super::std::path::Path;
+use super::super::std::prelude::rust_2024::*;
+
+pub(crate) trait Disk {
+    type File;
+
+    /// A new file, that nobody else can read.
+    fn create(&mut self, path: &Path) -> io::Result<Self::File>;
+    fn write_all(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
+    /// Until what was written is where a power cut does not reach it.
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+    /// The same for the names in a folder.
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()>;
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+    /// Removes what a process that was killed left behind for the file called
+    /// `name`. If another is at work there at this moment, which should not be, it
+    /// fails to rename, says so, and tries again.
+    fn remove_leftovers(&mut self, folder: &Path, name: &str);
+}
+
+/// The real one.
+pub(crate) struct Folder;
+
+impl Disk for Folder {
+    type File = File;
+
+    fn create(&mut self, path: &Path) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use super::super::std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(path)
+    }
+
+    fn write_all(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&mut self, file: &mut File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    /// Where a folder cannot be opened, its names are the file system's to keep.
+    #[cfg(not(unix))]
+    fn sync_folder(&mut self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_leftovers(&mut self, folder: &Path, name: &str) {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if is_temporary(&entry.file_name().to_string_lossy(), name) {
+                let _ = self.remove(&entry.path());
+            }
+        }
+    }
+}
+
+/// A name that no other process has, also where all of them have the same number,
+/// as in containers.
+pub(super) fn temporary_name(name: &str) -> String {
+    let chance = RandomState::new().build_hasher().finish();
+    format!(".{name}.{chance:016x}.tmp")
+}
+
+fn is_temporary(entry: &str, name: &str) -> bool {
+    let middle = (entry.strip_prefix('.'))
+        .and_then(|rest| rest.strip_prefix(name))
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(".tmp"));
+    middle.is_some_and(|m| m.len() == 16 && m.bytes().all(|b| b.is_ascii_hexdigit()))
+}

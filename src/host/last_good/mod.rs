@@ -1,0 +1,160 @@
+//! The last known good document on disk: what a program may start from when its
+//! source is missing or refused.
+//!
+//! It is written so that whoever looks, also after a crash or a power cut, finds
+//! the old one or the new one and nothing else: into a temporary file of its own,
+//! flushed, renamed into place, and the folder flushed (the way of `rename(2)`,
+//! and of every database that survives). When it is written and when it is read is
+//! `reloader.rs`'s.
+
+mod disk;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use core::time::Duration;
+
+use super::file;
+use super::logging;
+use super::std::path::{Path, PathBuf, absolute};
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+use super::std::{format, io};
+use crate::engine::{DetectError, DetectErrorKind, Document};
+use disk::{Disk, Folder};
+
+/// What could not be written is tried again after this, then after twice as long
+/// each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the names of the layers may take, beside their bytes.
+const HEADERS: usize = 1024 * 1024;
+
+/// The file, and what is known of it.
+pub(crate) struct LastGood<D = Folder> {
+    disk: D,
+    path: PathBuf,
+    name: Arc<str>,
+    max_bytes: usize,
+    /// What it holds, as far as this process knows.
+    written: Option<Document>,
+    failing: Option<Failing>,
+}
+
+/// It could not be written, the last time.
+struct Failing {
+    reason: Arc<str>,
+    retry_at: Duration,
+    pause: Duration,
+}
+
+impl LastGood {
+    pub(super) fn new(path: &Path) -> Self {
+        LastGood::on(Folder, path)
+    }
+}
+
+impl<D: Disk> LastGood<D> {
+    fn on(disk: D, path: &Path) -> Self {
+        LastGood {
+            disk,
+            path: absolute(path).unwrap_or_else(|_| path.to_path_buf()),
+            name: path.to_string_lossy().into(),
+            max_bytes: 0,
+            written: None,
+            failing: None,
+        }
+    }
+
+    /// No document is larger than this.
+    pub(super) fn max_bytes(&mut self, bytes: usize) {
+        self.max_bytes = bytes;
+    }
+
+    /// The path, as the user wrote it.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What was written before, by this process or another.
+    pub(super) fn read(&mut self) -> Result<Document, DetectError> {
+        let max = self.max_bytes.saturating_add(HEADERS);
+        let bytes = file::read_whole(&self.path, &self.name, max)?;
+        let document = text::decode(&bytes).map_err(|problem| {
+            let message = format!("damaged: {problem}");
+            DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
+        })?;
+        self.written = Some(document.clone());
+        Ok(document)
+    }
+
+    /// Makes this the last known good, unless it is. A failure is told once, and
+    /// tried again at a later call.
+    pub(super) fn keep(&mut self, document: &Document, now: Duration) {
+        if self.written.as_ref() == Some(document) {
+            return;
+        }
+        if self.failing.as_ref().is_some_and(|f| now < f.retry_at) {
+            return;
+        }
+        match self.write(document) {
+            Ok(()) => {
+                self.written = Some(document.clone());
+                if self.failing.take().is_some() {
+                    logging::last_good_written(&self.name);
+                }
+            }
+            Err(error) => self.failed(&error, now),
+        }
+    }
+
+    /// Why it could not be written, if that is so.
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.failing.as_ref().map(|failing| failing.reason.clone())
+    }
+
+    fn failed(&mut self, error: &io::Error, now: Duration) {
+        let reason: Arc<str> = error.to_string().into();
+        let mut pause = FIRST_PAUSE;
+        let mut news = true;
+        if let Some(before) = &self.failing {
+            pause = before.pause.saturating_mul(2).min(LONGEST_PAUSE);
+            news = before.reason != reason;
+        }
+        if news {
+            logging::last_good_failed(&self.name, &reason);
+        }
+        self.failing = Some(Failing {
+            reason,
+            retry_at: now.saturating_add(pause),
+            pause,
+        });
+    }
+
+    fn write(&mut self, document: &Document) -> io::Result<()> {
+        let text = text::encode(document);
+        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Err(io::Error::other("not a path to a file"));
+        };
+        let name = name.to_string_lossy();
+        self.disk.remove_leftovers(folder, &name);
+        let temporary = folder.join(disk::temporary_name(&name));
+        let written = fill(&mut self.disk, &temporary, &text)
+            .and_then(|()| self.disk.rename(&temporary, &self.path))
+            .and_then(|()| self.disk.sync_folder(folder));
+        if written.is_err() {
+            // There may be nothing to remove, or no way to.
+            let _ = self.disk.remove(&temporary);
+        }
+        written
+    }
+}
+
+fn fill<D: Disk>(disk: &mut D, temporary: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = disk.create(temporary)?;
+    disk.write_all(&mut file, text)?;
+    // Before the rename: otherwise a power cut may leave the new name on bytes that
+    // never reached the disk.
+    disk.sync(&mut file)
+}

@@ -1,0 +1,357 @@
+//! Every place where writing may fail or the world may end: what is on disk is
+//! the old or the new, never neither, never torn.
+
+use alloc::collections::BTreeMap;
+
+use super::super::std::fs;
+use super::super::std::path::PathBuf;
+use super::super::std::prelude::rust_2024::*;
+use super::super::std::{assert, assert_eq, format, vec};
+use super::disk::temporary_name;
+use super::*;
+use crate::engine::Layer;
+
+fn doc(text: &str) -> Document {
+    Document::new([
+        Layer::new("base.yaml", text.as_bytes()),
+        Layer::new("a \"quoted\"\nname\u{1b}", *b"x: 1\n\nend\n"),
+    ])
+}
+
+fn large(n: usize) -> Document {
+    doc(&format!("n: {n}\n").repeat(2000))
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    for document in [
+        doc(""),
+        doc("layer 3 \"x\"\nend\n"),
+        Document::single("one", [0, 255, 10, 13]),
+        Document::new([]),
+    ] {
+        assert_eq!(text::decode(&text::encode(&document)), Ok(document));
+    }
+}
+
+#[test]
+fn g18_damage_of_any_kind_is_found() {
+    let good = text::encode(&doc("greeting: hello\n"));
+    for cut in 0..good.len() {
+        assert!(text::decode(&good[..cut]).is_err(), "cut at {cut}");
+    }
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert!(text::decode(&bad).is_err(), "flipped at {at}");
+    }
+    let mut longer = good.clone();
+    longer.extend_from_slice(b"more\n");
+    assert!(text::decode(&longer).is_err());
+    let newer = b"steadyconf last known good, format 2\nwhatever\n";
+    assert_eq!(
+        text::decode(newer),
+        Err("it has a format that this version does not know")
+    );
+    // A right checksum of nonsense is no reason to believe it.
+    for body in [
+        "",
+        "end",
+        "end\nend\n",
+        "layer 9 \"x\"\nabc\nend\n",
+        "layer -1 \"x\"\n\nend\n",
+    ] {
+        let sum = crate::Digest::of(body.as_bytes());
+        let text = format!("steadyconf last known good, format 1\n{sum}\n{body}");
+        assert!(text::decode(text.as_bytes()).is_err(), "{body:?}");
+    }
+}
+
+/// The real disk, until a certain call: that one fails, or the world ends there, in
+/// the middle of it or just before.
+struct Faulty {
+    real: Folder,
+    left: usize,
+    ends: bool,
+    calls: usize,
+}
+
+impl Faulty {
+    fn call<R>(&mut self, real: impl FnOnce(&mut Folder) -> io::Result<R>) -> io::Result<R> {
+        self.calls += 1;
+        let nth = self.calls;
+        if nth == self.left || (self.ends && nth > self.left) {
+            return Err(io::Error::other("no space left on device"));
+        }
+        real(&mut self.real)
+    }
+}
+
+impl Disk for Faulty {
+    type File = <Folder as Disk>::File;
+
+    fn create(&mut self, path: &Path) -> io::Result<Self::File> {
+        self.call(|real| real.create(path))
+    }
+
+    fn write_all(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        let half = bytes.len() / 2;
+        // Half of it may get there.
+        self.call(|real| real.write_all(file, &bytes[..half]))?;
+        self.call(|real| real.write_all(file, &bytes[half..]))
+    }
+
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()> {
+        self.call(|real| real.sync(file))
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(|real| real.rename(from, to))
+    }
+
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        self.call(|real| real.sync_folder(folder))
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.call(|real| real.remove(path))
+    }
+
+    fn remove_leftovers(&mut self, folder: &Path, name: &str) {
+        let _ = self.call(|real| {
+            real.remove_leftovers(folder, name);
+            Ok(())
+        });
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn g18_whichever_call_fails_or_is_the_last_the_old_or_the_new_is_there() {
+    const CALLS: usize = 7;
+    for ends in [false, true] {
+        for left in 1..=CALLS + 1 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("last.good");
+            let mut first = LastGood::new(&path);
+            first.max_bytes(1 << 20);
+            first.keep(&large(1), Duration::ZERO);
+            assert_eq!(first.failure(), None);
+
+            let faulty = Faulty {
+                real: Folder,
+                left,
+                ends,
+                calls: 0,
+            };
+            let mut last_good = LastGood::on(faulty, &path);
+            last_good.max_bytes(1 << 20);
+            last_good.keep(&large(2), Duration::ZERO);
+            let found = first.read().unwrap();
+            let renamed = left > 6 || (left == 1 && !ends);
+            let expected = if renamed { large(2) } else { large(1) };
+            assert_eq!(found, expected, "at call {left}, ends: {ends}");
+            // The first call removes what is left over, and may fail.
+            let fails = left <= CALLS && (left > 1 || ends);
+            assert_eq!(last_good.failure().is_some(), fails, "at call {left}");
+            if !ends {
+                assert_eq!(names(folder.path()), ["last.good"], "at call {left}");
+            }
+
+            // The next process, or the next try, cleans up and succeeds.
+            last_good.disk.left = usize::MAX;
+            last_good.keep(&large(3), Duration::from_secs(1));
+            assert_eq!(last_good.failure(), None);
+            assert_eq!(first.read().unwrap(), large(3));
+            assert_eq!(names(folder.path()), ["last.good"]);
+        }
+    }
+}
+
+#[test]
+fn g18_a_failure_is_tried_again_less_and_less_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("last.good");
+    let faulty = Faulty {
+        real: Folder,
+        left: usize::MAX,
+        ends: false,
+        calls: 0,
+    };
+    let mut last_good = LastGood::on(faulty, &path);
+    let mut tries = 0;
+    for second in 0..300 {
+        let before = last_good.disk.calls;
+        last_good.keep(&large(1), Duration::from_secs(second));
+        tries += usize::from(last_good.disk.calls > before);
+    }
+    assert_eq!(tries, 10, "after 1, 2, 4, … and then every 60 seconds");
+    assert!(last_good.failure().is_some());
+}
+
+#[test]
+fn g18_what_is_there_is_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut last_good = LastGood::new(&folder.path().join("last.good"));
+    last_good.max_bytes(1 << 20);
+    last_good.keep(&large(1), Duration::ZERO);
+    fs::remove_file(folder.path().join("last.good")).unwrap();
+    last_good.keep(&large(1), Duration::ZERO);
+    assert!(names(folder.path()).is_empty(), "not touched");
+}
+
+#[cfg(unix)]
+#[test]
+fn g18_nobody_else_may_read_it_whatever_was_there_before() {
+    use super::super::std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    fs::write(&path, "open to all").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    LastGood::new(&path).keep(&large(1), Duration::ZERO);
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A disk that keeps apart what was written and what would survive a power cut:
+/// bytes survive by a flush of the file, names by a flush of the folder.
+#[derive(Clone, Default)]
+struct Platters {
+    files: Vec<Bytes>,
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    /// The power is cut after so many calls.
+    left: usize,
+}
+
+#[derive(Clone, Default)]
+struct Bytes {
+    written: Vec<u8>,
+    durable: usize,
+}
+
+impl Platters {
+    fn call(&mut self) -> io::Result<()> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| io::Error::other("dark"))?;
+        Ok(())
+    }
+
+    /// Everything that may be found at `path` afterwards: names and bytes that
+    /// were not flushed may have got there, in part or not at all.
+    fn found(&self, path: &Path) -> Vec<Option<Vec<u8>>> {
+        let mut found = Vec::new();
+        for names in [&self.durable_names, &self.names] {
+            let Some(file) = names.get(path).map(|index| &self.files[*index]) else {
+                found.push(None);
+                continue;
+            };
+            let unflushed = file.written.len() - file.durable;
+            for got_there in [0, unflushed / 2, unflushed] {
+                found.push(Some(file.written[..file.durable + got_there].to_vec()));
+            }
+        }
+        found
+    }
+}
+
+impl Disk for Platters {
+    type File = usize;
+
+    fn create(&mut self, path: &Path) -> io::Result<usize> {
+        self.call()?;
+        self.files.push(Bytes::default());
+        self.names.insert(path.to_path_buf(), self.files.len() - 1);
+        Ok(self.files.len() - 1)
+    }
+
+    fn write_all(&mut self, file: &mut usize, bytes: &[u8]) -> io::Result<()> {
+        for part in bytes.chunks(bytes.len().div_ceil(3)) {
+            self.call()?;
+            self.files[*file].written.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, file: &mut usize) -> io::Result<()> {
+        self.call()?;
+        self.files[*file].durable = self.files[*file].written.len();
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call()?;
+        let index = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        self.names.insert(to.to_path_buf(), index);
+        Ok(())
+    }
+
+    fn sync_folder(&mut self, _: &Path) -> io::Result<()> {
+        self.call()?;
+        self.durable_names.clone_from(&self.names);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.call()?;
+        self.names.remove(path);
+        Ok(())
+    }
+
+    fn remove_leftovers(&mut self, _: &Path, _: &str) {}
+}
+
+#[test]
+fn g18_a_power_cut_at_any_call_leaves_the_old_or_the_new() {
+    let path = Path::new("/var/lib/service/last.good");
+    let mut old = LastGood::on(Platters::default(), path);
+    old.disk.left = usize::MAX;
+    old.keep(&large(1), Duration::ZERO);
+    assert_eq!(old.failure(), None);
+
+    let mut calls = 0;
+    loop {
+        let mut last_good = LastGood::on(old.disk.clone(), path);
+        last_good.disk.left = calls;
+        last_good.keep(&large(2), Duration::ZERO);
+        for found in last_good.disk.found(path) {
+            let found = text::decode(&found.expect("never neither"));
+            let found = found.expect("never torn");
+            assert!([large(1), large(2)].contains(&found), "after {calls} calls");
+        }
+        if last_good.failure().is_none() {
+            // What was said to be written is there for good.
+            let found = last_good.disk.found(path);
+            let new = Some(text::encode(&large(2)));
+            assert!(found.iter().all(|found| *found == new));
+            break;
+        }
+        calls += 1;
+    }
+    assert_eq!(calls, 7, "create, three writes, flush, rename, flush");
+}
+
+#[test]
+fn temporary_names_differ_and_are_known_again() {
+    let (a, b) = (temporary_name("x"), temporary_name("x"));
+    assert!(a != b, "{a}");
+    let folder = tempfile::tempdir().unwrap();
+    let others = vec![".x.tmp", "x", ".xy.0123456789abcdef.tmp", ".x.0123.tmp"];
+    for name in others.iter().copied().chain([a.as_str(), b.as_str()]) {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    Folder.remove_leftovers(folder.path(), "x");
+    let mut others = others;
+    others.sort_unstable();
+    assert_eq!(names(folder.path()), others);
+}
