@@ -83,8 +83,8 @@ pub mod how_it_works {}
 pub mod testing;
 
 pub use engine::{
-    BoxError, Built, Catch, Change, DetectError, DetectErrorKind, Detector, Digest, Document,
-    Engine, Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError,
+    BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Digest,
+    Document, Engine, Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError,
     ManualDetector, OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report,
     RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status, Version, Violation,
 };

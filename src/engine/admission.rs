@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::built::Built;
 use super::catch::{Catch, PANICKED, Panicked, guarded};
-use super::document::Document;
+use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
 use super::limits::Limits;
@@ -216,7 +216,7 @@ fn within_limits(limits: Limits, document: &Document) -> Result<(), Violation> {
         let message = format!("larger than the limit of {max} bytes");
         return Err(Violation::new("", message));
     }
-    let blank = document.layers().iter().find(|l| is_blank(l.bytes()));
+    let blank = document.layers().iter().find(|l| must_not_be_so(l));
     if let Some(layer) = blank {
         let place = Place::in_origin(layer.origin().clone());
         return Err(Violation::new("", "is empty").at(place));
@@ -225,6 +225,11 @@ fn within_limits(limits: Limits, document: &Document) -> Result<(), Violation> {
         return Err(Violation::new("", "there is no source at all"));
     }
     Ok(())
+}
+
+/// A layer that says nothing, and may not.
+fn must_not_be_so(layer: &Layer) -> bool {
+    *layer.content() == Content::Document && !layer.is_optional() && is_blank(layer.bytes())
 }
 
 /// Nothing but white space, or a byte order mark: the first half of "missing,

@@ -14,6 +14,21 @@ use super::digest::Digest;
 pub struct Layer {
     origin: Arc<str>,
     bytes: Arc<[u8]>,
+    content: Content,
+    optional: bool,
+    overriding: bool,
+}
+
+/// What the bytes of a layer stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// A whole document, in the format's language.
+    Document,
+    /// The value of the field at this path, as the format's language writes it.
+    Field(Arc<str>),
+    /// The value of the field at this path, which is a string: these very bytes.
+    Text(Arc<str>),
 }
 
 impl Layer {
@@ -23,7 +38,51 @@ impl Layer {
         Layer {
             origin: origin.into(),
             bytes: bytes.into(),
+            content: Content::Document,
+            optional: false,
+            overriding: false,
         }
+    }
+
+    /// A layer that holds the value of one field: `8080` for `server.port`.
+    pub fn field(
+        origin: impl Into<Arc<str>>,
+        path: impl Into<Arc<str>>,
+        bytes: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        Layer {
+            content: Content::Field(path.into()),
+            ..Layer::new(origin, bytes)
+        }
+    }
+
+    /// A layer that holds one field, which is a string: the very bytes.
+    pub fn text(
+        origin: impl Into<Arc<str>>,
+        path: impl Into<Arc<str>>,
+        bytes: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        Layer {
+            content: Content::Text(path.into()),
+            ..Layer::new(origin, bytes)
+        }
+    }
+
+    /// Lets it be blank, or hold comments alone; then it adds nothing. Otherwise
+    /// that is an error, so that a truncated file is never "all defaults".
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Says that it is no part of the source, but belongs to this process: set in
+    /// code, or in its environment. It counts like any other layer, but it is left
+    /// out of the digest and never written to disk.
+    #[must_use]
+    pub fn overriding(mut self) -> Self {
+        self.overriding = true;
+        self
     }
 
     /// The name under which people know this source.
@@ -37,12 +96,31 @@ impl Layer {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// What the bytes stand for.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Whether it may be blank.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.optional
+    }
+
+    /// Whether it belongs to this process, and not to the source.
+    #[must_use]
+    pub fn is_overriding(&self) -> bool {
+        self.overriding
+    }
 }
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Layer")
             .field("origin", &self.origin)
+            .field("content", &self.content)
             .field("len", &self.bytes.len())
             .finish_non_exhaustive()
     }
@@ -98,9 +176,30 @@ impl Document {
     }
 
     /// The digest of the content; see [`Digest`] for how to compare it by hand.
+    /// Layers that belong to this process are left out of it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of_parts(self.layers.iter().map(Layer::bytes))
+        let of_the_source = self.layers.iter().filter(|layer| !layer.overriding);
+        Digest::of_parts(of_the_source.map(Layer::bytes))
+    }
+
+    /// The same without the layers that belong to this process.
+    #[must_use]
+    pub fn of_the_source(&self) -> Document {
+        if !self.layers.iter().any(Layer::is_overriding) {
+            return self.clone();
+        }
+        let layers = self.layers.iter().filter(|layer| !layer.overriding);
+        Document::new(layers.cloned().collect::<Vec<_>>())
+    }
+
+    /// The same with these layers after the others.
+    #[must_use]
+    pub fn with(&self, more: &[Layer]) -> Document {
+        if more.is_empty() {
+            return self.clone();
+        }
+        Document::new([&self.layers, more].concat())
     }
 }
 

@@ -19,6 +19,8 @@ mod limits;
 mod listener;
 pub(crate) mod listeners;
 mod manual;
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "mostly for formats"))]
+pub(crate) mod path;
 mod report;
 mod settle;
 mod snapshot;
@@ -31,7 +33,7 @@ pub use catch::{Catch, Panicked};
 pub use change::Change;
 pub use detector::{Detector, Sighting};
 pub use digest::Digest;
-pub use document::{Document, Layer};
+pub use document::{Content, Document, Layer};
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 pub use format::Format;

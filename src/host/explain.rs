@@ -18,10 +18,10 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::path::Segment;
 use super::std::error::Error as StdError;
 use super::std::format;
 use super::std::prelude::rust_2024::*;
+use crate::engine::path::Segment;
 
 /// What is wrong with a field.
 #[derive(Clone, Debug)]

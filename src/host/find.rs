@@ -9,8 +9,8 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::path::Segment;
 use super::std::format;
+use crate::engine::path::Segment;
 
 /// Goes to the field at a path and fails there, so that the parser's error
 /// tells the line and the column. If there is no such field, it fails at the

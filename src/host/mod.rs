@@ -16,8 +16,6 @@ mod file;
 mod find;
 mod last_good;
 mod logging;
-#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
-mod path;
 mod poller;
 mod reloader;
 mod shared;

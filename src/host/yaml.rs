@@ -12,9 +12,9 @@ use serde_yaml::{Mapping, Value};
 use super::budget::{self, Counted};
 use super::explain;
 use super::find::Find;
-use super::path::{self, PathDisplay, Segment};
 use super::std::format;
 use super::std::prelude::rust_2024::*;
+use crate::engine::path::{self, PathDisplay, Segment};
 use crate::engine::{Document, Format, Layer, Limits, Place, Report, Violation};
 
 /// Reads YAML, and so JSON, into any type that `serde` can deserialize.

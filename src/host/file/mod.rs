@@ -6,21 +6,24 @@
 //! once they have held still. What the bytes mean is not known here.
 
 mod read;
+mod sources;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use core::time::Duration;
 
-use super::std::path::{Path, PathBuf, absolute};
+use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::{format, io, vec};
 use crate::engine::{
-    DetectError, DetectErrorKind, Detector, Document, Layer, Limits, Settle, Settled, Sighting,
+    DetectError, DetectErrorKind, Detector, Document, Limits, Settle, Settled, Sighting,
 };
 use read::ReadError;
-use stamp::Stamp;
+use sources::{Kind, Source};
+use watched::Came;
 
 /// The debounce of the original recipe.
 const DEFAULT_SETTLE: Duration = Duration::from_millis(100);
@@ -55,10 +58,12 @@ const PATIENCE: u32 = 20;
 /// Several files are of one generation: if any of them moved while they were
 /// read, none of that read counts. So where all of them lie behind one link that
 /// is flipped (Kubernetes' `..data`), what is offered is never a mix. A file of
-/// the set that is missing is an error for the whole.
+/// the set that is missing is an error for the whole, unless it was declared
+/// optional.
 #[derive(Debug)]
 pub struct FileDetector {
-    members: Vec<Member>,
+    /// In order of precedence, the lowest first.
+    sources: Vec<Source>,
     max_bytes: usize,
     settle: Settle<Document>,
     /// How many looks in a row the stamps alone were trusted.
@@ -67,28 +72,6 @@ pub struct FileDetector {
     restless: Option<Restless>,
     #[cfg(test)]
     meanwhile: tests::Meanwhile,
-}
-
-/// One file of the set.
-#[derive(Debug)]
-struct Member {
-    path: PathBuf,
-    origin: Arc<str>,
-    /// The stamp at this look, while it lasts.
-    stamp: Option<Stamp>,
-    read: Option<Read>,
-    /// The stamp under which its content was offered last.
-    offered: Option<Stamp>,
-}
-
-/// The last time that a file was read whole.
-#[derive(Clone, Copy, Debug)]
-struct Read {
-    stamp: Stamp,
-    /// The look that saw this stamp first.
-    since: Duration,
-    /// The look that read the file under this stamp last.
-    last: Duration,
 }
 
 /// Content that differs from what was offered, and has not held still yet.
@@ -100,22 +83,20 @@ struct Restless {
     replaced: bool,
 }
 
-/// How content that is new came to be there.
-#[derive(Clone, Copy)]
-struct Came {
-    /// Every file that is new is another than before.
-    replaced: bool,
-    /// And was renamed into place.
-    renamed: bool,
-}
-
 /// Why a look had no result.
+#[derive(Debug)]
 enum Failed {
-    /// Something about the file of this index.
-    Member(usize, ReadError),
+    /// Something about what has this name.
+    At(Arc<str>, ReadError),
     /// A file changed between its stamps. `written` if that was not by putting
     /// another file in its place.
     Moved { written: bool },
+}
+
+impl Failed {
+    fn at(origin: &Arc<str>, error: ReadError) -> Self {
+        Failed::At(origin.clone(), error)
+    }
 }
 
 impl FileDetector {
@@ -123,7 +104,7 @@ impl FileDetector {
     /// is current now; links in it are followed anew at every look.
     pub fn new(path: impl AsRef<Path>) -> Self {
         FileDetector {
-            members: vec![Member::new(path.as_ref())],
+            sources: vec![Source::new(Kind::File, path.as_ref())],
             max_bytes: Limits::default().bytes(),
             settle: Settle::new(DEFAULT_SETTLE),
             trusted: 0,
@@ -134,10 +115,43 @@ impl FileDetector {
         }
     }
 
-    /// Adds a file that takes precedence over the ones before it.
+    /// Adds a file that takes precedence over what was named before it.
     #[must_use]
-    pub fn then_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.members.push(Member::new(path.as_ref()));
+    pub fn then_file(self, path: impl AsRef<Path>) -> Self {
+        self.then(Kind::File, path.as_ref())
+    }
+
+    /// The same for a file that may be missing, blank, or hold comments alone; then
+    /// it adds nothing.
+    #[must_use]
+    pub fn then_optional_file(self, path: impl AsRef<Path>) -> Self {
+        self.then(Kind::Optional, path.as_ref())
+    }
+
+    /// Adds the files of a folder, each over the one before it, in byte order of
+    /// their names: `10-pool.yaml`, then `20-site.yaml`. It is what systemd calls
+    /// drop-ins. The folder has to be there, and may be empty; a file of it has to
+    /// hold a value. What counts are names that end in `.yaml`, `.yml` or `.json`
+    /// (with the feature `toml`, also `.toml`), but none that begins with a dot; so
+    /// editors' and package managers' backups do not. Folders in it are errors if
+    /// they are named so. More than 1000 files are an error.
+    #[must_use]
+    pub fn then_dir(self, path: impl AsRef<Path>) -> Self {
+        self.then(Kind::DropIns, path.as_ref())
+    }
+
+    /// Adds a folder in which each file is one value: its name is the key, at the
+    /// top of the document, its content the value, a string, without a line feed at
+    /// its end. It is how Docker and Kubernetes hand out secrets (`/run/secrets`).
+    /// The folder has to be there. Names that begin with a dot or end in `~`, and
+    /// folders, do not count. More than 1000 files are an error.
+    #[must_use]
+    pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
+        self.then(Kind::Keys, path.as_ref())
+    }
+
+    fn then(mut self, kind: Kind, path: &Path) -> Self {
+        self.sources.push(Source::new(kind, path));
         self
     }
 
@@ -160,17 +174,24 @@ impl FileDetector {
 
     /// The names of the files, for messages about all of them.
     pub(crate) fn name(&self) -> Arc<str> {
-        let names: Vec<_> = self.members.iter().map(|m| &*m.origin).collect();
+        let names: Vec<_> = self.sources.iter().map(|s| &**s.origin()).collect();
         names.join(", ").into()
     }
 
     fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
-        self.take_stamps()?;
+        for source in &mut self.sources {
+            source.take_stamps()?;
+        }
         if self.may_trust() {
             return Ok(Sighting::Unchanged);
         }
+        for source in &mut self.sources {
+            source.list()?;
+        }
         let document = self.read()?;
-        self.compare_stamps()?;
+        for source in &self.sources {
+            source.must_be_the_same()?;
+        }
         let came = self.remember(now);
         Ok(match self.settle.see(document, now) {
             Settled::Unchanged => self.rest(),
@@ -179,49 +200,32 @@ impl FileDetector {
         })
     }
 
-    fn take_stamps(&mut self) -> Result<(), Failed> {
-        for (index, member) in self.members.iter_mut().enumerate() {
-            let stamp = read::stamp(&member.path);
-            member.stamp = Some(stamp.map_err(|error| Failed::Member(index, error))?);
-        }
-        Ok(())
-    }
-
     /// Whether the stamps alone show that nothing happened since the last read.
     fn may_trust(&mut self) -> bool {
         if self.refresh || self.restless.is_some() || self.trusted >= stamp::FULL_READ_EVERY {
             return false;
         }
-        let trusted = self.members.iter().all(Member::is_aged);
+        let mut watched = self.sources.iter_mut().flat_map(Source::watched);
+        let trusted = watched.all(|one| one.is_aged());
         self.trusted += u32::from(trusted);
         trusted
     }
 
     /// Reads the whole set. Each file has to be the very one whose stamp was
     /// taken.
-    fn read(&mut self) -> Result<Document, Failed> {
-        let mut layers = Vec::with_capacity(self.members.len());
+    fn read(&self) -> Result<Document, Failed> {
+        let mut layers = Vec::new();
         let mut left = self.max_bytes;
-        for index in 0..self.members.len() {
+        let members = self.sources.iter().flat_map(|s| &s.members);
+        for (index, member) in members.enumerate() {
             self.meanwhile(Step::Stamped(index));
-            let member = &self.members[index];
-            let read = read::bounded(&member.path, left);
-            let (bytes, opened) = read.map_err(|error| Failed::Member(index, error))?;
-            member.must_still_be(&opened)?;
-            left = left.saturating_sub(bytes.len());
-            layers.push(Layer::new(member.origin.clone(), bytes));
+            if let Some(layer) = member.read(left)? {
+                left = left.saturating_sub(layer.bytes().len());
+                layers.push(layer);
+            }
             self.meanwhile(Step::Read(index));
         }
         Ok(Document::new(layers))
-    }
-
-    fn compare_stamps(&mut self) -> Result<(), Failed> {
-        for (index, member) in self.members.iter().enumerate() {
-            let after = read::stamp(&member.path);
-            let after = after.map_err(|error| Failed::Member(index, error))?;
-            member.must_still_be(&after)?;
-        }
-        Ok(())
     }
 
     /// The set was read whole under these stamps. Says how what is new in it came
@@ -233,24 +237,8 @@ impl FileDetector {
             replaced: true,
             renamed: true,
         };
-        for member in &mut self.members {
-            let Some(stamp) = member.stamp else {
-                continue;
-            };
-            let mut since = now;
-            match &member.read {
-                Some(read) if read.stamp == stamp => since = read.since,
-                other => {
-                    let same_file = |read: &Read| stamp.is_the_same_file(&read.stamp);
-                    came.replaced &= !other.as_ref().is_some_and(same_file);
-                }
-            }
-            // Of all that is new since the last offer, not since the last look.
-            if member.offered != Some(stamp) {
-                came.renamed &= stamp.was_renamed();
-            }
-            let last = now;
-            member.read = Some(Read { stamp, since, last });
+        for source in &mut self.sources {
+            source.remember(now, &mut came);
         }
         came
     }
@@ -263,9 +251,8 @@ impl FileDetector {
 
     fn at_rest(&mut self) {
         self.restless = None;
-        for member in &mut self.members {
-            member.offered = member.stamp;
-        }
+        let watched = self.sources.iter_mut().flat_map(Source::watched);
+        watched.for_each(watched::Watched::offered);
     }
 
     fn offer(&mut self) -> Sighting {
@@ -311,23 +298,22 @@ impl FileDetector {
         }
     }
 
-    fn failed(&mut self, index: usize, error: ReadError) -> DetectError {
+    fn failed(&mut self, origin: &Arc<str>, error: ReadError) -> DetectError {
         self.settle.disturb();
         self.restless = None;
-        for member in &mut self.members {
-            member.read = None;
-        }
-        describe(error, &self.members[index].origin, self.max_bytes)
+        let watched = self.sources.iter_mut().flat_map(Source::watched);
+        watched.for_each(watched::Watched::forget);
+        describe(error, origin, self.max_bytes)
     }
 
     /// Where tests let something happen in the middle of a look.
     #[cfg(test)]
-    fn meanwhile(&mut self, step: Step) {
+    fn meanwhile(&self, step: Step) {
         self.meanwhile.call(step);
     }
 
     #[cfg(not(test))]
-    fn meanwhile(&mut self, _: Step) {}
+    fn meanwhile(&self, _: Step) {}
 }
 
 /// A moment in the middle of a look, of the file of this index.
@@ -337,43 +323,12 @@ enum Step {
     Read(usize),
 }
 
-impl Member {
-    fn new(path: &Path) -> Self {
-        Member {
-            path: absolute(path).unwrap_or_else(|_| path.to_path_buf()),
-            origin: path.to_string_lossy().into(),
-            stamp: None,
-            read: None,
-            offered: None,
-        }
-    }
-
-    /// Whether the file was read under the stamp that it has now, at a time when
-    /// that stamp was old enough for any later write to have moved it.
-    fn is_aged(&self) -> bool {
-        let Some(read) = &self.read else {
-            return false;
-        };
-        self.stamp.as_ref() == Some(&read.stamp) && read.last.saturating_sub(read.since) >= YOUNG
-    }
-
-    fn must_still_be(&self, stamp: &Stamp) -> Result<(), Failed> {
-        match &self.stamp {
-            Some(before) if before == stamp => Ok(()),
-            Some(before) => Err(Failed::Moved {
-                written: before.is_the_same_file(stamp),
-            }),
-            None => Err(Failed::Moved { written: true }),
-        }
-    }
-}
-
 impl Detector for FileDetector {
     fn poll(&mut self, now: Duration) -> Result<Sighting, DetectError> {
         match self.look(now) {
             Ok(sighting) => Ok(sighting),
             Err(Failed::Moved { written }) => Ok(self.moved(written, now)),
-            Err(Failed::Member(index, error)) => Err(self.failed(index, error)),
+            Err(Failed::At(origin, error)) => Err(self.failed(&origin, error)),
         }
     }
 
@@ -397,6 +352,8 @@ fn describe(error: ReadError, origin: &Arc<str>, max: usize) -> DetectError {
     use DetectErrorKind as Kind;
     let (kind, message) = match error {
         ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
+        ReadError::NotAFolder(what) => (Kind::NotAFile, format!("expected a folder, found {what}")),
+        ReadError::TooMany(max) => (Kind::TooLarge, format!("holds more than {max} files")),
         ReadError::TooLarge => (
             Kind::TooLarge,
             format!("larger than the limit of {max} bytes"),

@@ -11,6 +11,8 @@ use super::stamp::Stamp;
 #[derive(Debug)]
 pub(super) enum ReadError {
     NotAFile(&'static str),
+    NotAFolder(&'static str),
+    TooMany(usize),
     TooLarge,
     Io(io::Error),
 }
@@ -26,6 +28,21 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, ReadError> {
     let metadata = fs::metadata(path)?;
     must_be_a_file(&metadata)?;
     Ok(Stamp::of(&metadata))
+}
+
+/// The stamp of the folder that the path leads to.
+pub(super) fn folder_stamp(path: &Path) -> Result<Stamp, ReadError> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Ok(Stamp::of(&metadata));
+    }
+    let file_type = metadata.file_type();
+    let found = if file_type.is_file() {
+        "a file"
+    } else {
+        name_of(file_type)
+    };
+    Err(ReadError::NotAFolder(found))
 }
 
 /// The content of the file at `path`, and the stamp of the very file that was

@@ -14,6 +14,8 @@ pub(super) const FULL_READ_EVERY: u32 = if cfg!(unix) { 30 } else { 5 };
 /// platform tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
+    /// Or `false`: nothing is there, and the rest says nothing.
+    there: bool,
     size: u64,
     modified: Option<SystemTime>,
     /// When the file was made, where that is kept. A number of a file that was
@@ -29,10 +31,23 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// Of a file that may be missing, and is.
+    pub(super) const ABSENT: Stamp = Stamp {
+        there: false,
+        size: 0,
+        modified: None,
+        born: None,
+        #[cfg(unix)]
+        device_and_inode: (0, 0),
+        #[cfg(unix)]
+        changed: (0, 0),
+    };
+
     pub(super) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         use super::super::std::os::unix::fs::MetadataExt;
         Stamp {
+            there: true,
             size: metadata.len(),
             modified: metadata.modified().ok(),
             born: metadata.created().ok(),
@@ -46,6 +61,9 @@ impl Stamp {
     /// Whether both are of the same file. Where that cannot be told, the answer
     /// is the one that promises less.
     pub(super) fn is_the_same_file(&self, other: &Stamp) -> bool {
+        if !self.there || !other.there {
+            return false;
+        }
         #[cfg(unix)]
         let same = self.device_and_inode == other.device_and_inode && self.born == other.born;
         #[cfg(not(unix))]

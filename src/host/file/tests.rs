@@ -1,19 +1,25 @@
 //! What happens in the middle of a look, and what a look costs. Ways of saving a
 //! file between looks are in `tests/`.
 
+use core::cell::RefCell;
 use core::fmt;
 
 use super::super::std::fs;
 use super::super::std::path::Path;
 use super::*;
+use crate::engine::Layer;
 
 /// Something that happens in the middle of a look.
 #[derive(Default)]
-pub(super) struct Meanwhile(Option<Box<dyn FnMut(Step) + Send>>);
+pub(super) struct Meanwhile(RefCell<Option<Box<dyn FnMut(Step) + Send>>>);
 
 impl Meanwhile {
-    pub(super) fn call(&mut self, step: Step) {
-        if let Some(act) = &mut self.0 {
+    fn of(act: impl FnMut(Step) + Send + 'static) -> Self {
+        Meanwhile(RefCell::new(Some(Box::new(act))))
+    }
+
+    pub(super) fn call(&self, step: Step) {
+        if let Some(act) = &mut *self.0.borrow_mut() {
             act(step);
         }
     }
@@ -69,13 +75,13 @@ impl Set {
     fn meanwhile(&mut self, at: Step, mut times: u32, act: impl Fn(&Path, u32) + Send + 'static) {
         let folder = self.folder.path().to_path_buf();
         let mut count = 0;
-        self.detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+        self.detector.meanwhile = Meanwhile::of(move |step| {
             if step == at && times > 0 {
                 times -= 1;
                 count += 1;
                 act(&folder, count);
             }
-        })));
+        });
     }
 
     /// Looks until something is offered; says of which generation, having
@@ -144,7 +150,7 @@ fn g12_a_flip_there_and_back_in_the_middle_of_a_look() {
         Set::flip(&folder, 1);
         Set::lead_to(&folder, 0);
         let mut done = false;
-        set.detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+        set.detector.meanwhile = Meanwhile::of(move |step| {
             if step == Step::Stamped(member) && !done {
                 Set::lead_to(&folder, 1);
             }
@@ -152,7 +158,7 @@ fn g12_a_flip_there_and_back_in_the_middle_of_a_look() {
                 Set::lead_to(&folder, 0);
                 done = true;
             }
-        })));
+        });
         // A mix is found out where the offer is taken in.
         let (last, _) = set.offered(BASE);
         assert!(last <= 1);
@@ -232,11 +238,11 @@ fn g04_a_file_that_grows_under_the_reader_ends_in_an_error() {
     fs::write(&path, "x").unwrap();
     let mut detector = FileDetector::new(&path).max_bytes(10);
     // It was small when its stamp was taken, and is replaced before it is read.
-    detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+    detector.meanwhile = Meanwhile::of(move |step| {
         if step == Step::Stamped(0) {
             fs::write(&path, [b'x'; 5000]).unwrap();
         }
-    })));
+    });
     let error = detector.poll(BASE).unwrap_err();
     assert_eq!(error.kind(), DetectErrorKind::TooLarge);
 }
@@ -248,13 +254,13 @@ fn g04_a_pipe_that_takes_the_place_of_the_file_in_the_middle_of_a_look() {
     let path = folder.path().join("config.yaml");
     fs::write(&path, "x").unwrap();
     let mut detector = FileDetector::new(&path);
-    detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+    detector.meanwhile = Meanwhile::of(move |step| {
         if step == Step::Stamped(0) {
             fs::remove_file(&path).unwrap();
             let mut mkfifo = super::super::std::process::Command::new("mkfifo");
             assert!(mkfifo.arg(&path).status().unwrap().success());
         }
-    })));
+    });
     let error = detector.poll(BASE).unwrap_err();
     assert_eq!(error.kind(), DetectErrorKind::NotAFile);
 }
@@ -271,11 +277,11 @@ fn g11_a_file_that_cannot_be_read_is_read_again_at_every_look() {
     }
     // The link leads nowhere between the stamp and the opening.
     let folder = set.folder.path().to_path_buf();
-    set.detector.meanwhile = Meanwhile(Some(Box::new(move |step| {
+    set.detector.meanwhile = Meanwhile::of(move |step| {
         if step == Step::Stamped(0) {
             Set::lead_to(&folder, 99);
         }
-    })));
+    });
     set.detector.refresh();
     for _ in 0..5 {
         now += Duration::from_secs(1);
@@ -283,7 +289,7 @@ fn g11_a_file_that_cannot_be_read_is_read_again_at_every_look() {
         assert_eq!(error.kind(), DetectErrorKind::NotFound);
         Set::lead_to(set.folder.path(), 0);
     }
-    set.detector.meanwhile = Meanwhile(None);
+    set.detector.meanwhile = Meanwhile::default();
     assert_eq!(set.detector.poll(now), Ok(Sighting::Unchanged));
 }
 

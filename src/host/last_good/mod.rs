@@ -89,9 +89,11 @@ impl<D: Disk> LastGood<D> {
         Ok(document)
     }
 
-    /// Makes this the last known good, unless it is. A failure is told once, and
+    /// Makes this the last known good, unless it is: what is of the source, for the
+    /// rest belongs to this process. A failure is told once, and
     /// tried again at a later call.
     pub(super) fn keep(&mut self, document: &Document, now: Duration) {
+        let document = &document.of_the_source();
         if self.written.as_ref() == Some(document) {
             return;
         }

@@ -26,9 +26,14 @@ fn large(n: usize) -> Document {
 fn what_is_written_reads_back() {
     for document in [
         doc(""),
-        doc("layer 3 \"x\"\nend\n"),
+        doc("document 3 \"x\"\nend\n"),
         Document::single("one", [0, 255, 10, 13]),
         Document::new([]),
+        Document::new([
+            Layer::new("a", *b"a: 1").optional(),
+            Layer::text("/run/secrets/b \"c\"", "[\"b \\\"c\\\"\"]", *b"x\n"),
+            Layer::field("d", "d.e", *b"1"),
+        ]),
     ] {
         assert_eq!(text::decode(&text::encode(&document)), Ok(document));
     }
@@ -58,8 +63,9 @@ fn g18_damage_of_any_kind_is_found() {
         "",
         "end",
         "end\nend\n",
-        "layer 9 \"x\"\nabc\nend\n",
-        "layer -1 \"x\"\n\nend\n",
+        "document 9 \"x\"\nabc\nend\n",
+        "document -1 \"x\"\n\nend\n",
+        "text 0 \"x\"\n\nend\n",
     ] {
         let sum = crate::Digest::of(body.as_bytes());
         let text = format!("steadyconf last known good, format 1\n{sum}\n{body}");
@@ -195,6 +201,18 @@ fn g18_a_failure_is_tried_again_less_and_less_often() {
     }
     assert_eq!(tries, 10, "after 1, 2, 4, … and then every 60 seconds");
     assert!(last_good.failure().is_some());
+}
+
+#[test]
+fn g18_what_belongs_to_this_process_is_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    let mut last_good = LastGood::new(&path);
+    last_good.max_bytes(1 << 20);
+    let secret = Layer::field("environment", "api_key", *b"sk-canary").overriding();
+    last_good.keep(&large(1).with(&[secret]), Duration::ZERO);
+    assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("sk-canary"));
+    assert_eq!(last_good.read(), Ok(large(1)));
 }
 
 #[test]

@@ -4,17 +4,19 @@
 //! ```text
 //! steadyconf last known good, format 1
 //! sha256:…
-//! layer 31 "config.yaml"
+//! document 31 "config.yaml"
 //! greeting: hello
 //! timeout_s: 30
 //!
+//! text 9 "/run/secrets/api_key" "api_key"
+//! sk-123456
 //! end
 //! ```
 
-use super::super::path;
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
-use crate::engine::{Digest, Document, Layer};
+use crate::engine::path;
+use crate::engine::{Content, Digest, Document, Layer};
 
 const FAMILY: &str = "steadyconf last known good, format ";
 const FORMAT: &str = "1";
@@ -22,8 +24,7 @@ const FORMAT: &str = "1";
 pub(super) fn encode(document: &Document) -> Vec<u8> {
     let mut body = Vec::new();
     for layer in document.layers() {
-        let (length, origin) = (layer.bytes().len(), layer.origin());
-        body.extend_from_slice(format!("layer {length} {origin:?}\n").as_bytes());
+        body.extend_from_slice(head_of(layer).as_bytes());
         body.extend_from_slice(layer.bytes());
         body.push(b'\n');
     }
@@ -58,14 +59,33 @@ pub(super) fn decode(text: &[u8]) -> Result<Document, &'static str> {
     }
 }
 
+fn head_of(layer: &Layer) -> String {
+    let (length, origin) = (layer.bytes().len(), layer.origin());
+    match layer.content() {
+        Content::Field(path) => format!("field {length} {origin:?} {path:?}\n"),
+        Content::Text(path) => format!("text {length} {origin:?} {path:?}\n"),
+        Content::Document if layer.is_optional() => format!("optional {length} {origin:?}\n"),
+        Content::Document => format!("document {length} {origin:?}\n"),
+    }
+}
+
 fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
-    let (length, origin) = head.strip_prefix("layer ")?.split_once(' ')?;
-    let length: usize = length.parse().ok()?;
-    let (origin, "") = path::unquote(origin.strip_prefix('"')?)? else {
-        return None;
+    let (kind, head) = head.split_once(' ')?;
+    let (length, head) = head.split_once(' ')?;
+    let (bytes, rest) = rest.split_at_checked(length.parse().ok()?)?;
+    let (origin, head) = path::unquote(head.strip_prefix('"')?)?;
+    let field = || {
+        let (path, end) = path::unquote(head.strip_prefix(" \"")?)?;
+        end.is_empty().then_some(path)
     };
-    let (bytes, rest) = rest.split_at_checked(length)?;
-    Some((Layer::new(origin, bytes), rest.strip_prefix(b"\n")?))
+    let layer = match (kind, head) {
+        ("document", "") => Layer::new(origin, bytes),
+        ("optional", "") => Layer::new(origin, bytes).optional(),
+        ("field", _) => Layer::field(origin, field()?, bytes),
+        ("text", _) => Layer::text(origin, field()?, bytes),
+        _ => return None,
+    };
+    Some((layer, rest.strip_prefix(b"\n")?))
 }
 
 /// The first line, without its end, and what follows.

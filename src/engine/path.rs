@@ -2,9 +2,9 @@
 //! read. One writing for all: parsers print paths, validators give them, and
 //! a place is looked up by them.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
-
-use super::std::prelude::rust_2024::*;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,7 @@ fn hex_escape(chars: &mut core::str::CharIndices<'_>) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use alloc::vec;
 
     #[test]

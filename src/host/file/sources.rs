@@ -1,0 +1,291 @@
+//! What is watched: files, files that may be missing, and folders of files; and
+//! the files that come of it, in order of precedence.
+
+use core::time::Duration;
+
+use super::super::std::fs;
+use super::super::std::io::ErrorKind;
+use super::super::std::path::{Path, PathBuf, absolute};
+use super::super::std::prelude::rust_2024::*;
+use super::super::std::sync::Arc;
+use super::super::std::{format, vec};
+use super::Failed;
+use super::read::{self, ReadError};
+use super::stamp::Stamp;
+use super::watched::{Came, Watched};
+use crate::engine::Layer;
+use crate::engine::path::{PathDisplay, Segment};
+
+/// A folder of more files than this is taken for the wrong folder.
+const MAX_FILES: usize = 1000;
+
+/// One thing that the user named.
+#[derive(Debug)]
+pub(super) struct Source {
+    kind: Kind,
+    path: PathBuf,
+    origin: Arc<str>,
+    /// The folder itself, where it is one: it moves when names in it come and go.
+    folder: Option<Watched>,
+    pub(super) members: Vec<Member>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    /// A file that may be missing, or blank.
+    Optional,
+    /// A folder whose files are layers, in byte order of their names.
+    DropIns,
+    /// A folder whose files are values, each named by its key.
+    Keys,
+}
+
+/// One file of the set.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) path: PathBuf,
+    pub(super) origin: Arc<str>,
+    kind: Kind,
+    name: String,
+    pub(super) watched: Watched,
+}
+
+impl Source {
+    pub(super) fn new(kind: Kind, path: &Path) -> Self {
+        let origin: Arc<str> = path.to_string_lossy().into();
+        let path = absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let is_folder = matches!(kind, Kind::DropIns | Kind::Keys);
+        let file = || Member::new(kind, path.clone(), origin.clone(), String::new());
+        Source {
+            kind,
+            folder: is_folder.then(Watched::default),
+            members: if is_folder { vec![] } else { vec![file()] },
+            path,
+            origin,
+        }
+    }
+
+    pub(super) fn origin(&self) -> &Arc<str> {
+        &self.origin
+    }
+
+    /// Takes the stamp of the folder, if it is one, and of every file that is known.
+    pub(super) fn take_stamps(&mut self) -> Result<(), Failed> {
+        if let Some(folder) = &mut self.folder {
+            let stamp = read::folder_stamp(&self.path);
+            folder.stamp = Some(stamp.map_err(|error| Failed::at(&self.origin, error))?);
+        }
+        for member in &mut self.members {
+            member.take_stamp()?;
+        }
+        Ok(())
+    }
+
+    /// Finds the files of the folder, if it is one; those that were there before
+    /// keep what is known of them.
+    pub(super) fn list(&mut self) -> Result<(), Failed> {
+        if self.folder.is_none() {
+            return Ok(());
+        }
+        let names = self.names()?;
+        let mut before = core::mem::take(&mut self.members);
+        for name in names {
+            let known = before.iter().position(|member| member.name == name);
+            let member = match known {
+                Some(at) => before.swap_remove(at),
+                None => {
+                    let mut member = self.member(name);
+                    member.take_stamp()?;
+                    member
+                }
+            };
+            self.members.push(member);
+        }
+        Ok(())
+    }
+
+    fn member(&self, name: String) -> Member {
+        let origin = Path::new(&*self.origin).join(&name);
+        let origin = origin.to_string_lossy().into();
+        Member::new(self.kind, self.path.join(&name), origin, name)
+    }
+
+    /// The names of the files that count, in byte order.
+    fn names(&self) -> Result<Vec<String>, Failed> {
+        let failed = |error| Failed::at(&self.origin, ReadError::Io(error));
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            // A name that is no text cannot be shown, nor be a key.
+            let Some(name) = name.to_str() else {
+                continue;
+            };
+            if self.counts(name) {
+                names.push(String::from(name));
+            }
+            if names.len() > MAX_FILES {
+                return Err(Failed::at(&self.origin, ReadError::TooMany(MAX_FILES)));
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Whether a file of that name in the folder counts. Names with a dot before
+    /// them never do: editors, Kubernetes (`..data`) and many tools keep theirs
+    /// there.
+    fn counts(&self, name: &str) -> bool {
+        if name.starts_with('.') {
+            return false;
+        }
+        match self.kind {
+            // As systemd takes `*.conf` and nothing else, so that backups of
+            // editors and package managers (`~`, `.bak`, `.dpkg-old`) do not.
+            Kind::DropIns => ENDINGS.iter().any(|ending| {
+                let stem = name.strip_suffix(ending);
+                stem.is_some_and(|stem| !stem.is_empty())
+            }),
+            // A folder in it is no value.
+            _ => !name.ends_with('~') && !self.path.join(name).is_dir(),
+        }
+    }
+
+    /// After everything was read: is every file the one whose stamp was taken, and
+    /// are there the same names in the folder?
+    pub(super) fn must_be_the_same(&self) -> Result<(), Failed> {
+        for member in &self.members {
+            member.must_be_the_same()?;
+        }
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let after = read::folder_stamp(&self.path);
+        let after = after.map_err(|error| Failed::at(&self.origin, error))?;
+        if folder.stamp == Some(after) {
+            return Ok(());
+        }
+        // Somebody may be busy with other files there.
+        let names = self.names()?;
+        let same = names.iter().eq(self.members.iter().map(|m| &m.name));
+        if same {
+            return Ok(());
+        }
+        Err(Failed::Moved { written: false })
+    }
+
+    /// It was read whole under the stamps that it has.
+    pub(super) fn remember(&mut self, now: Duration, came: &mut Came) {
+        if let Some(folder) = &mut self.folder {
+            folder.remember_folder(now);
+        }
+        for member in &mut self.members {
+            member.watched.remember(now, came);
+        }
+    }
+
+    /// Everything whose stamp decides whether to read.
+    pub(super) fn watched(&mut self) -> impl Iterator<Item = &mut Watched> {
+        let members = self.members.iter_mut().map(|member| &mut member.watched);
+        self.folder.iter_mut().chain(members)
+    }
+}
+
+/// The endings of files in a folder of drop-ins.
+const ENDINGS: &[&str] = &[
+    ".yaml",
+    ".yml",
+    ".json",
+    #[cfg(feature = "toml")]
+    ".toml",
+];
+
+impl Member {
+    fn new(kind: Kind, path: PathBuf, origin: Arc<str>, name: String) -> Self {
+        Member {
+            path,
+            origin,
+            kind,
+            name,
+            watched: Watched::default(),
+        }
+    }
+
+    fn may_be_missing(&self) -> bool {
+        self.kind == Kind::Optional
+    }
+
+    pub(super) fn take_stamp(&mut self) -> Result<(), Failed> {
+        self.watched.stamp = Some(self.stamp()?);
+        Ok(())
+    }
+
+    fn stamp(&self) -> Result<Stamp, Failed> {
+        match read::stamp(&self.path) {
+            Ok(stamp) => Ok(stamp),
+            Err(error) => self.missing(error),
+        }
+    }
+
+    /// What it means that the file cannot be looked at.
+    fn missing(&self, error: ReadError) -> Result<Stamp, Failed> {
+        let is_gone = matches!(&error, ReadError::Io(e) if e.kind() == ErrorKind::NotFound);
+        match self.kind {
+            _ if !is_gone => Err(Failed::at(&self.origin, error)),
+            Kind::File => Err(Failed::at(&self.origin, error)),
+            Kind::Optional => Ok(Stamp::ABSENT),
+            // It was there when the folder was listed, or its link leads nowhere.
+            Kind::DropIns | Kind::Keys if self.path.is_symlink() => {
+                Err(Failed::at(&self.origin, error))
+            }
+            Kind::DropIns | Kind::Keys => Ok(Stamp::ABSENT),
+        }
+    }
+
+    /// Reads it as a layer; `None` if it is missing and may be.
+    pub(super) fn read(&self, max: usize) -> Result<Option<Layer>, Failed> {
+        if self.watched.stamp == Some(Stamp::ABSENT) {
+            // One that vanished from its folder after it was listed is no longer
+            // of the set.
+            return match self.may_be_missing() {
+                true => Ok(None),
+                false => Err(Failed::Moved { written: false }),
+            };
+        }
+        let read = match read::bounded(&self.path, max) {
+            Ok(read) => read,
+            Err(ReadError::Io(error))
+                if error.kind() == ErrorKind::NotFound && self.kind != Kind::File =>
+            {
+                return Err(Failed::Moved { written: false });
+            }
+            Err(error) => return Err(Failed::at(&self.origin, error)),
+        };
+        let (bytes, opened) = read;
+        self.watched.must_still_be(&opened)?;
+        Ok(Some(self.layer(bytes)))
+    }
+
+    fn layer(&self, mut bytes: Vec<u8>) -> Layer {
+        let origin = self.origin.clone();
+        match self.kind {
+            Kind::File | Kind::DropIns => Layer::new(origin, bytes),
+            Kind::Optional => Layer::new(origin, bytes).optional(),
+            Kind::Keys => {
+                // `echo` and editors end the last line; the value does not.
+                if bytes.ends_with(b"\n") {
+                    bytes.pop();
+                    if bytes.ends_with(b"\r") {
+                        bytes.pop();
+                    }
+                }
+                let path = [Segment::Key(self.name.clone())];
+                Layer::text(origin, format!("{}", PathDisplay(&path)), bytes)
+            }
+        }
+    }
+
+    fn must_be_the_same(&self) -> Result<(), Failed> {
+        self.watched.must_still_be(&self.stamp()?)
+    }
+}
