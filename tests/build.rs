@@ -142,6 +142,46 @@ fn g11_what_cannot_be_built_is_refused_told_once_and_tried_again() {
 }
 
 #[test]
+fn g11_a_validator_of_what_was_built_is_asked_again() {
+    let (factory, mut script) = (Factory::default(), Script::default());
+    let silent = Arc::new(AtomicBool::new(true));
+    let pool = silent.clone();
+    let mut engine = building(&factory).validate(move |built, report| {
+        if built.state.of == 2 && pool.load(Ordering::Relaxed) {
+            report.add("", "the pool does not answer");
+        }
+    });
+    for (at, text) in [(0, "1"), (1000, "2")] {
+        script.shows(text);
+        engine.poll(&mut script, ms(at)).unwrap();
+    }
+    silent.store(false, Ordering::Relaxed);
+    let outcome = engine.poll(&mut script, ms(2000));
+    assert_eq!(outcome, Ok(Outcome::Applied(v(2))));
+}
+
+#[test]
+fn g20_another_reason_is_no_new_beginning() {
+    let mut script = Script::default();
+    let mut tries = 0;
+    let mut engine = engine(&Number::default()).build(move |config| {
+        tries += 1;
+        match config {
+            2 => Err(format!("no route (try {tries})")),
+            _ => Ok(()),
+        }
+    });
+    script.shows("1");
+    engine.poll(&mut script, ms(0)).unwrap();
+    script.shows("2");
+    for second in 1..100 {
+        engine.poll(&mut script, ms(second * 1000)).unwrap();
+    }
+    let error = engine.status().last_error.as_ref().unwrap();
+    assert_eq!(error.since, ms(1000));
+}
+
+#[test]
 fn g03_a_panic_while_building_is_a_rejection_without_its_words() {
     let (factory, mut script) = (Factory::default(), Script::default());
     let mut engine = building(&factory);

@@ -638,3 +638,25 @@ impl steadyconf::Format<String> for Secret {
         Ok(String::from_utf8_lossy(document.layers()[0].bytes()).into_owned())
     }
 }
+
+#[test]
+fn g07_what_waits_for_a_retry_makes_no_loop_spin_while_the_source_is_away() {
+    let mut script = Script::default();
+    let mut engine = engine(&Number::default()).build(|config| match config {
+        2 => Err("down"),
+        _ => Ok(()),
+    });
+    for (at, text) in [(0, "1"), (1000, "2")] {
+        script.shows(text);
+        engine.poll(&mut script, ms(at)).unwrap();
+    }
+    for second in 2..10 {
+        script.says(Err(gone()));
+        let _ = engine.poll(&mut script, ms(second * 1000));
+        assert_eq!(engine.next_look(), ms(second * 1000 + 1000));
+    }
+    let until = ms(10_100);
+    script.says(Ok(Sighting::Settling { until }));
+    engine.poll(&mut script, ms(10_000)).unwrap();
+    assert_eq!(engine.next_look(), until);
+}

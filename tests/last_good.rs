@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::{DEADLINE, Number, Script, Text, gone, ms, save, skip};
 use steadyconf::{
-    Builder, Failure, LoadError, Outcome, Reloader, RollbackError, Sighting, Version,
+    Builder, Failure, LoadError, OnCommitError, Outcome, Reloader, RollbackError, Sighting, Version,
 };
 use tempfile::TempDir;
 
@@ -161,7 +161,9 @@ fn g18_a_good_source_is_what_counts_whatever_is_kept() {
     assert_eq!(**reloader.handle().load(), 8);
     assert!(reloader.status().is_healthy());
     drop(reloader);
-    fs::write(world.path(), "damaged").unwrap();
+    let mut bytes = fs::read(world.path()).unwrap();
+    bytes.truncate(bytes.len() - 9);
+    fs::write(world.path(), bytes).unwrap();
     world.ran_with("9");
     assert_eq!(world.kept(), Some(9), "and a damaged one is made good");
 }
@@ -258,6 +260,80 @@ fn g18_it_is_written_after_commit_and_after_probation_and_after_a_rollback() {
     assert_eq!(world.kept(), Some(2));
     reloader.rollback().unwrap();
     assert_eq!(world.kept(), Some(1));
+}
+
+/// Neither what is still on probation, nor what a listener could not take into use.
+#[test]
+fn g18_what_was_gone_back_to_unproven_or_stays_bad_is_not_written() {
+    let world = World::new();
+    world.script.shows("1");
+    let reloader = world
+        .builder()
+        .probation(
+            ms(10_000),
+            |value| if **value == 2 { Err("two") } else { Ok(()) },
+        )
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    world.script.shows("2");
+    reloader.poll_at(ms(1000)).unwrap();
+    let outcome = reloader.poll_at(ms(2000));
+    assert!(matches!(outcome, Ok(Outcome::RolledBack(_))));
+    assert_eq!(world.kept(), None, "1 was on probation for 1 s of 10");
+    world.script.shows("4");
+    reloader.poll_at(ms(12_000)).unwrap();
+    assert_eq!(
+        world.kept(),
+        Some(1),
+        "it passed in the look that took the next one"
+    );
+
+    let world = World::new();
+    world.script.shows("1");
+    let reloader = world
+        .builder()
+        .history(0)
+        .on_commit_error(OnCommitError::RollBack)
+        .on_commit(|change| match **change.new {
+            2 => Err("cannot bind".into()),
+            _ => Ok(()),
+        })
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    world.script.shows("2");
+    reloader.poll_at(ms(1000)).unwrap();
+    assert!(!reloader.status().is_healthy());
+    assert_eq!(world.kept(), Some(1));
+}
+
+#[test]
+fn g20_a_failure_to_write_ends_also_when_the_old_one_is_what_counts_again() {
+    let world = World::new();
+    let (folder, away) = (world.folder.path().join("a"), world.folder.path().join("b"));
+    fs::create_dir(&folder).unwrap();
+    world.script.shows("1");
+    let reloader = world
+        .builder()
+        .last_known_good(folder.join("last.good"))
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    fs::rename(&folder, &away).unwrap();
+    world.script.shows("2");
+    reloader.poll_at(ms(1000)).unwrap();
+    assert!(reloader.status().last_good_error.is_some());
+    fs::rename(&away, &folder).unwrap();
+    world.script.shows("1");
+    reloader.poll_at(ms(2000)).unwrap();
+    assert_eq!(reloader.status().last_good_error, None);
+}
+
+#[test]
+fn g18_the_source_itself_is_never_overwritten() {
+    let (_folder, path) = common::file("hello\n");
+    let reloader = Reloader::from_file_as(&path, Text).last_known_good(&path);
+    let reloader = reloader.load().unwrap();
+    assert!(reloader.status().last_good_error.is_some());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "hello\n");
 }
 
 #[test]

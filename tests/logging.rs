@@ -123,7 +123,7 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     write("api_key: sk-canary\nworkers: sk-canary\n");
     let reloader = start();
     let started = format!(
-        "started from the last known good, v1 sha256:39a694ae0983, which is not current: \
+        "started from the last known good, v1 sha256:39a694ae0983 of {last_good}, which is not current: \
          sha256:c67c411cd572 does not parse, 1 problem:\n  {name}:2:10: workers: \
          expected a whole number from 0 to 4294967295, found a string"
     );

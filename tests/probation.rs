@@ -5,8 +5,10 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{Journal, Number, Script, engine, gone, ms};
-use steadyconf::{BoxError, Change, Engine, Event, Listener, Outcome, Snapshot, Status, Version};
+use common::{Journal, Number, Script, doc, engine, gone, ms};
+use steadyconf::{
+    BoxError, Change, Engine, Event, Listener, OnCommitError, Outcome, Snapshot, Status, Version,
+};
 
 fn v(number: u64) -> Version {
     Version::new(number)
@@ -191,7 +193,7 @@ fn g17_what_failed_stays_where_there_is_nothing_to_go_back_to() {
         lines(&engine),
         [
             "v1 failed its health check: requests fail with 1",
-            "keeping v1; no rollback: no other content is remembered",
+            "keeping v1; no rollback: nothing else is remembered that is not known to be bad",
         ]
     );
     assert_eq!(failure(engine.status()), Some("requests fail with 1"));
@@ -229,14 +231,127 @@ fn g17_a_veto_of_the_way_back_is_told_once_and_tried_again() {
     script.shows("2");
     engine.poll(&mut script, ms(11_000)).unwrap();
     sick.at(2);
-    for second in 12..40 {
+    for second in 12..200 {
         let outcome = engine.poll(&mut script, ms(second * 1000));
         assert_eq!(outcome, Ok(Outcome::Unchanged));
-        let said = engine.events().len();
-        assert_eq!(said, if second == 12 { 2 } else { 0 });
+        let said: Vec<_> = lines(&engine)
+            .iter()
+            .map(|line| line[..9].to_string())
+            .collect();
+        let expected: &[&str] = if second == 12 {
+            &["v2 failed", "keeping v"]
+        } else {
+            &[]
+        };
+        assert_eq!(said, expected, "at {second} s");
     }
     assert_eq!(value(&engine), 2);
-    assert!(engine.rollback(ms(40_000)).is_err());
+    // At growing intervals: each try takes a version.
+    script.shows("5");
+    let outcome = engine.poll(&mut script, ms(200_000));
+    assert_eq!(outcome, Ok(Outcome::Applied(v(12))));
+}
+
+#[test]
+fn g11_what_is_refused_is_judged_once_while_there_is_no_way_back() {
+    let (sick, mut script, number) = (Sick::default(), Script::default(), Number::default());
+    let check = sick.clone();
+    let mut engine = engine(&number)
+        .probation(ms(1000), move |snapshot| check.check(snapshot))
+        .listener("port", Vetoes(1));
+    for (second, text) in [(0, "1"), (1, "1"), (2, "2")] {
+        script.shows(text);
+        engine.poll(&mut script, ms(second * 1000)).unwrap();
+    }
+    sick.at(2);
+    script.shows("bad");
+    engine.poll(&mut script, ms(3000)).unwrap();
+    number.asked.take();
+    for second in 4..30 {
+        let outcome = engine.poll(&mut script, ms(second * 1000));
+        assert!(matches!(outcome, Ok(Outcome::Rejected(_))));
+    }
+    assert!(number.asked.take().is_empty());
+}
+
+#[test]
+fn g20_a_check_that_counts_or_flaps_is_told_once() {
+    let mut script = Script::default();
+    let mut asked = 0;
+    let mut engine = engine(&Number::default()).probation(ms(30_000), move |_| {
+        asked += 1;
+        match asked {
+            1..40 if asked % 3 != 0 => Err(format!("{asked} requests failed")),
+            _ => Ok(()),
+        }
+    });
+    script.shows("1");
+    let mut told = Vec::new();
+    for second in 0..60 {
+        engine.poll(&mut script, ms(second * 1000)).unwrap();
+        told.extend(lines(&engine));
+    }
+    let starts: Vec<_> = told
+        .iter()
+        .map(|line| line.split(' ').nth(1).unwrap())
+        .collect();
+    assert_eq!(starts, ["v1", "failed", "v1;", "passed"], "{told:#?}");
+}
+
+#[test]
+fn g17_what_is_gone_back_to_unproven_is_on_probation_again() {
+    let (sick, mut script) = (Sick::default(), Script::default());
+    let mut engine = proven(&sick, &mut script)
+        .on_commit_error(OnCommitError::RollBack)
+        .on_commit(|change| match **change.new {
+            3 => Err("three".into()),
+            _ => Ok(()),
+        });
+    for (second, text) in [(11, "2"), (12, "3")] {
+        script.shows(text);
+        engine.poll(&mut script, ms(second * 1000)).unwrap();
+    }
+    assert_eq!(value(&engine), 2);
+    assert_eq!(
+        engine.status().probation.as_ref().unwrap().until,
+        ms(22_000)
+    );
+    sick.at(2);
+    engine.poll(&mut script, ms(13_000)).unwrap();
+    assert_eq!(value(&engine), 1);
+}
+
+#[test]
+fn g17_what_failed_once_and_was_proven_later_is_good() {
+    let (sick, mut script) = (Sick::default(), Script::default());
+    let mut engine = proven(&sick, &mut script);
+    for (second, text, fails) in [
+        (11, "2", 2),
+        (12, "2", 0),
+        (13, "1", 0),
+        (14, "2", 0),
+        (30, "2", 0),
+        (31, "3", 3),
+    ] {
+        script.shows(text);
+        engine.poll(&mut script, ms(second * 1000)).unwrap();
+        sick.at(fails);
+    }
+    engine.poll(&mut script, ms(32_000)).unwrap();
+    assert_eq!(value(&engine), 2, "the newest that is proven");
+}
+
+#[test]
+fn g17_a_program_that_hands_documents_in_is_asked_too() {
+    let sick = Sick::default();
+    let mut engine = on_probation(&sick);
+    engine.apply(doc("1"), ms(0));
+    engine.apply(doc("1"), ms(10_000));
+    assert_eq!(engine.status().probation, None);
+    engine.apply(doc("2"), ms(11_000));
+    sick.at(2);
+    let outcome = engine.apply(doc("2"), ms(12_000));
+    assert_eq!(outcome, Outcome::RolledBack(v(3)));
 }
 
 #[test]

@@ -24,7 +24,22 @@ type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 type Build<C, S> = Box<dyn FnMut(&C) -> Result<S, BoxError> + Send>;
 
 /// Why a document is refused, and where on its way.
-pub(crate) type Refusal = (Stage, Report);
+pub(crate) struct Refusal {
+    pub(crate) stage: Stage,
+    pub(crate) report: Report,
+    /// It depends on more than the content.
+    pub(crate) may_pass_later: bool,
+}
+
+impl Refusal {
+    fn of(stage: Stage, report: Report) -> Self {
+        Refusal {
+            stage,
+            report,
+            may_pass_later: stage == Stage::Build,
+        }
+    }
+}
 
 /// What a document is worth.
 pub(crate) enum Admitted<T> {
@@ -50,6 +65,9 @@ trait Source<T> {
     ) -> Result<Admitted<T>, Refusal>;
 
     fn locate(&self, document: &Document, path: &str) -> Option<Place>;
+
+    /// Whether its values depend on more than the content.
+    fn asks_the_world(&self) -> bool;
 
     /// Whether both are made of equal values, where that can be told.
     fn are_equal(&self, a: &T, b: &T) -> bool;
@@ -123,7 +141,10 @@ impl<T: 'static> Admission<T> {
         if equal {
             return Ok(Admitted::Equal);
         }
-        Err((Stage::Validate, report))
+        Err(Refusal {
+            may_pass_later: self.source.asks_the_world(),
+            ..Refusal::of(Stage::Validate, report)
+        })
     }
 
     /// Whether both values are equal, where somebody said how to tell.
@@ -187,7 +208,7 @@ impl<T> Source<T> for Parser<T> {
         _: Option<&T>,
     ) -> Result<Admitted<T>, Refusal> {
         within_limits(rules.limits, document)
-            .map_err(|violation| (Stage::Limits, violation.into()))?;
+            .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
         let parsed = guarded(rules.catch, || self.0.parse(document, &rules.limits));
         match parsed {
@@ -198,7 +219,11 @@ impl<T> Source<T> for Parser<T> {
         if report.is_empty() {
             report.add("", "refused by the parser, without a reason");
         }
-        Err((Stage::Parse, report))
+        Err(Refusal::of(Stage::Parse, report))
+    }
+
+    fn asks_the_world(&self) -> bool {
+        false
     }
 
     fn locate(&self, document: &Document, path: &str) -> Option<Place> {
@@ -268,7 +293,11 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
             Err(Panicked) => format!("the build {PANICKED}"),
         };
         let _ = guarded(rules.catch, move || drop(config));
-        Err((Stage::Build, Violation::new("", reason).into()))
+        Err(Refusal::of(Stage::Build, Violation::new("", reason).into()))
+    }
+
+    fn asks_the_world(&self) -> bool {
+        true
     }
 
     fn locate(&self, document: &Document, path: &str) -> Option<Place> {

@@ -15,7 +15,7 @@ use core::fmt;
 use core::panic::Location;
 use core::time::Duration;
 
-use super::admission::{Admission, Admitted, Rules};
+use super::admission::{Admission, Admitted, Refusal, Rules};
 use super::built::{Built, OfConfig};
 use super::catch::{Catch, PANICKED, Panicked, guarded, plain_call};
 use super::change::Change;
@@ -108,6 +108,8 @@ pub struct Engine<T> {
     adopted: Option<Document>,
     history: History<T>,
     trial: Option<Trial<T>>,
+    /// The newest that was active and has proved itself.
+    proven: Option<Document>,
     /// What the detector offered last.
     observed: Option<Document>,
     /// What the source shows, if that was rolled back from: not applied again
@@ -147,6 +149,7 @@ impl<T: 'static> Engine<T> {
             adopted: None,
             history: History::new(),
             trial: None,
+            proven: None,
             observed: None,
             held: None,
             refused: None,
@@ -252,21 +255,20 @@ impl<T: 'static> Engine<T> {
     ///
     /// What was said to the engine before this call is about the configuration,
     /// what is said after it about what is built: validators, listeners,
-    /// [`skip_equal`](Self::skip_equal). With the latter before this, an edit that
-    /// changes no value builds nothing.
+    /// [`skip_equal`](Self::skip_equal). A validator of what is built is asked again
+    /// at the same intervals, for it may judge the world, too. With `skip_equal`
+    /// before this, an edit that changes no value builds nothing.
     ///
     /// # Panics
     ///
-    /// If something is active already.
+    /// If it has looked already.
     #[must_use]
     pub fn build<S: 'static, E: Into<BoxError>>(
         self,
         build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
     ) -> Engine<Built<T, S>> {
-        assert!(
-            self.active.is_none(),
-            "build() belongs before the first look"
-        );
+        let unused = self.active.is_none() && self.status.last_look.is_none();
+        assert!(unused, "build() belongs before the first look");
         let listeners = self.listeners.map(|one| Box::new(OfConfig(one)) as _);
         Engine {
             listeners,
@@ -410,7 +412,11 @@ impl<T: 'static> Engine<T> {
     /// Takes in a document without a detector, as if one had just seen it.
     pub fn apply(&mut self, document: Document, now: Duration) -> Outcome {
         self.begin(now);
-        let outcome = self.sighted(Sighting::Changed(document));
+        let rolled_back = self.ask_on_probation();
+        let outcome = match (self.sighted(Sighting::Changed(document)), rolled_back) {
+            (Outcome::Held, Some(version)) => Outcome::RolledBack(version),
+            (outcome, _) => outcome,
+        };
         self.finish(&Ok(outcome.clone()));
         outcome
     }
@@ -422,7 +428,8 @@ impl<T: 'static> Engine<T> {
     /// that is accepted, or this very content. Whatever comes from the source then
     /// is a change, also for [`validate_change`](Self::validate_change).
     ///
-    /// Does nothing if something is active already.
+    /// `from` says where it was kept, for people. Does nothing if something is active
+    /// already.
     ///
     /// # Errors
     ///
@@ -430,6 +437,7 @@ impl<T: 'static> Engine<T> {
     pub fn start_from_last_good(
         &mut self,
         document: Document,
+        from: impl Into<Arc<str>>,
         now: Duration,
     ) -> Result<Version, Arc<Rejection>> {
         self.begin_change(now);
@@ -440,7 +448,7 @@ impl<T: 'static> Engine<T> {
             Ok(Admitted::New(value)) => value,
             // There is nothing active that it could be equal to.
             Ok(Admitted::Equal) => unreachable!("equal to nothing"),
-            Err((stage, report)) => return Err(rejected(stage, report, &document)),
+            Err(refusal) => return Err(rejected(refusal, &document)),
         };
         let known = self.last_error().map(|error| error.failure);
         let moves = self.settling_since.map(|_| Failure::StillChanging);
@@ -451,11 +459,13 @@ impl<T: 'static> Engine<T> {
         self.events.push(Event::StartedFromLastGood {
             version,
             digest: new.digest(),
+            from: from.into(),
             failure,
         });
         let refused = self.refused.take();
         self.activate(new, Arc::default());
         self.refused = refused;
+        self.note_proven();
         self.status.from_last_good = true;
         self.status.source_differs = true;
         Ok(version)
@@ -506,11 +516,10 @@ impl<T: 'static> Engine<T> {
         self.roll_back_to(&target)
     }
 
-    /// What is active, unless it still has to prove itself.
+    /// The newest that was active and has proved itself.
     #[cfg(feature = "std")]
-    pub(crate) fn proven(&self) -> Option<&Arc<Snapshot<T>>> {
-        let on_trial = self.trial.as_ref().is_some_and(|t| t.standing().is_some());
-        self.active.as_ref().filter(|_| !on_trial)
+    pub(crate) fn proven(&self) -> Option<&Document> {
+        self.proven.as_ref()
     }
 
     /// What is active, once something is.
@@ -675,9 +684,9 @@ impl<T: 'static> Engine<T> {
         match self.admission.admit(self.rules(), &document, active) {
             Ok(Admitted::Equal) => self.adopt(document),
             Ok(Admitted::New(value)) => self.accept(value, document),
-            Err((stage, report)) => {
-                let rejection = rejected(stage, report, &document);
-                let retry = (stage == Stage::Build).then(|| self.back_off(&document));
+            Err(refusal) => {
+                let retry = refusal.may_pass_later.then(|| self.back_off(&document));
+                let rejection = rejected(refusal, &document);
                 Outcome::Rejected(self.refuse(document, rejection, retry))
             }
         }
@@ -763,10 +772,12 @@ impl<T: 'static> Engine<T> {
         }
     }
 
+    /// Something else is active: on probation, where there is such a thing.
     fn trial_begins(&mut self) {
         if let Some(trial) = &mut self.trial {
             trial.begin(self.now);
         }
+        self.note_proven();
     }
 
     fn trial_ends(&mut self) {
@@ -780,16 +791,22 @@ impl<T: 'static> Engine<T> {
         let active = self.active.clone()?;
         let trial = self.trial.as_mut()?;
         let version = active.version();
-        let (reason, news) = match trial.ask(self.catch, &active, self.now) {
+        match trial.ask(self.catch, &active, self.now) {
             Asked::Nothing => return None,
             Asked::Passed => {
                 self.events.push(Event::ProbationPassed { version });
+                self.note_proven();
                 return None;
             }
-            Asked::Failed { reason, news } => (reason, news),
-        };
-        if news {
-            self.events.push(Event::ProbationFailed { version, reason });
+            Asked::Failed(None) => {}
+            Asked::Failed(Some(reason)) => {
+                let failed = Event::ProbationFailed { version, reason };
+                self.events.push(failed);
+            }
+        }
+        let way_back = self.trial.as_ref().and_then(Trial::way_back);
+        if way_back.is_some_and(|retry| retry.at > self.now) {
+            return None;
         }
         let target = self
             .newest_before(true)
@@ -797,12 +814,29 @@ impl<T: 'static> Engine<T> {
         match target.and_then(|target| self.roll_back_to(&target)) {
             Ok(version) => Some(version),
             Err(error) => {
-                // Tried again at every look, and told once.
-                let keeping = version;
-                let failed = Event::RollbackFailed { keeping, error };
-                self.events.extend(news.then_some(failed));
+                self.no_way_back(version, error);
                 None
             }
+        }
+    }
+
+    /// What failed its probation stays, for now.
+    fn no_way_back(&mut self, keeping: Version, error: RollbackError) {
+        let last = self.trial.as_ref().and_then(Trial::way_back);
+        let retry = self.retry_later(last);
+        let Some(trial) = &mut self.trial else {
+            return;
+        };
+        if trial.put_off(retry, &error) {
+            self.events.push(Event::RollbackFailed { keeping, error });
+        }
+    }
+
+    /// What is active may be worth going back to at the next start.
+    fn note_proven(&mut self) {
+        if self.worth_of_active() == Worth::Good {
+            let active = self.active.as_ref();
+            self.proven = active.map(|active| active.document().clone());
         }
     }
 
@@ -862,10 +896,9 @@ impl<T: 'static> Engine<T> {
         let shown = observed.filter(|observed| self.is_active(observed));
         let (change_from, content_of) = (old.version(), target.version());
         let digest = target.digest();
+        let worth = self.history.worth_of(content_of);
         let new = Arc::new(target.again(version));
         let change = Change { old, new };
-        // What is remembered to be refused was judged by what was active then.
-        self.ask_again |= self.refused.is_some();
         let refused = self.refused.take();
         let event = Event::RolledBack {
             from: change_from,
@@ -881,8 +914,15 @@ impl<T: 'static> Engine<T> {
             let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
             return Err(RollbackError::Vetoed(rejection));
         }
-        self.trial_ends();
+        // What is remembered to be refused was judged by what was active then.
+        self.ask_again |= self.refused.is_some();
+        if worth == Worth::Good {
+            self.trial_ends();
+        } else {
+            self.trial_begins();
+        }
         self.history.avoid(change_from);
+        self.note_proven();
         self.held = shown.map(Held::new).or(self.held.take());
         self.after_rollback();
         Ok(version)
@@ -921,19 +961,25 @@ impl<T: 'static> Engine<T> {
     /// When to try this document again.
     fn back_off(&mut self, document: &Document) -> Retry {
         let last = self.refused.as_ref().filter(|r| r.document == *document);
-        let pause = match last.and_then(|refused| refused.retry) {
-            // Somebody asked before it was time: that is no reason to wait longer.
-            Some(Retry { pause, .. }) if self.ask_again => pause,
-            Some(Retry { pause, .. }) => {
-                let longest = LONGEST_PAUSE.max(self.interval);
-                pause.saturating_mul(2).min(longest)
-            }
-            None => self.interval.max(SHORTEST_PAUSE),
-        };
-        let shorter = self
-            .jitter
-            .as_mut()
-            .map_or(Duration::ZERO, |j| j.up_to(pause / 4));
+        let last = last.and_then(|refused| refused.retry);
+        // Somebody asked before it was time: that is no reason to wait longer.
+        match last {
+            Some(Retry { pause, .. }) if self.ask_again => self.retry_after(pause),
+            last => self.retry_later(last),
+        }
+    }
+
+    /// The first retry, or the one after `last`.
+    fn retry_later(&mut self, last: Option<Retry>) -> Retry {
+        let longest = LONGEST_PAUSE.max(self.interval);
+        let first = self.interval.max(SHORTEST_PAUSE);
+        let doubled = last.map(|last| last.pause.saturating_mul(2).min(longest));
+        self.retry_after(doubled.unwrap_or(first))
+    }
+
+    fn retry_after(&mut self, pause: Duration) -> Retry {
+        let jitter = self.jitter.as_mut();
+        let shorter = jitter.map_or(Duration::ZERO, |j| j.up_to(pause / 4));
         let at = self.now.saturating_add(pause.saturating_sub(shorter));
         Retry { at, pause }
     }
@@ -946,10 +992,15 @@ impl<T: 'static> Engine<T> {
         rejection: Arc<Rejection>,
         retry: Option<Retry>,
     ) -> Arc<Rejection> {
+        let mut since = self.now;
         if let Some(refused) = &mut self.refused {
             if refused.document == document && *refused.rejection == *rejection {
                 refused.retry = retry;
                 return refused.rejection.clone();
+            }
+            // Another reason at the same stage is news, but no new beginning.
+            if refused.document == document && refused.rejection.stage() == rejection.stage() {
+                since = refused.since;
             }
         }
         self.events.push(Event::Rejected {
@@ -959,7 +1010,7 @@ impl<T: 'static> Engine<T> {
         self.refused = Some(Refused {
             document,
             rejection: rejection.clone(),
-            since: self.now,
+            since,
             retry,
         });
         rejection
@@ -973,11 +1024,12 @@ impl<T: 'static> Engine<T> {
             _ => regular,
         };
         let retry = self.refused.as_ref().and_then(|refused| refused.retry);
-        let retried = retry.map_or(regular, |retry| retry.at);
         let standing = self.trial.as_ref().and_then(Trial::standing);
-        // One that is over and goes on all the same is asked at the regular looks.
-        let proved = standing.map(|standing| standing.until);
-        let proved = proved.filter(|until| *until > self.now).unwrap_or(regular);
+        // What is over and goes on all the same, because the source cannot be read
+        // or a probation fails, has the regular looks.
+        let coming = |at: Option<Duration>| at.filter(|at| *at > self.now).unwrap_or(regular);
+        let retried = coming(retry.map(|retry| retry.at));
+        let proved = coming(standing.map(|standing| standing.until));
         let soonest = self.now.saturating_add(SHORTEST_PAUSE);
         let wanted = settled.min(retried).min(proved);
         self.status.next_look = wanted.min(regular).max(soonest);
@@ -1069,9 +1121,10 @@ fn place_name(place: &Location<'_>) -> String {
     format!("{}:{}", place.file(), place.line())
 }
 
-fn rejected(stage: Stage, mut report: Report, document: &Document) -> Arc<Rejection> {
+fn rejected(refusal: Refusal, document: &Document) -> Arc<Rejection> {
+    let mut report = refusal.report;
     name_the_source(&mut report, document);
-    Arc::new(Rejection::new(stage, document.digest(), report))
+    Arc::new(Rejection::new(refusal.stage, document.digest(), report))
 }
 
 /// Where there is one source only, a problem without a place is in it.

@@ -117,7 +117,8 @@ impl Error for Rejection {}
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RollbackError {
-    /// No other content is remembered to go back to.
+    /// No other content is remembered to go back to, or none that is not known to
+    /// be bad: rolled back from, or failed.
     NothingToGoBackTo,
     /// No snapshot of this version is remembered.
     NotRemembered(Version),
@@ -135,7 +136,9 @@ impl fmt::Display for RollbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no rollback: ")?;
         match self {
-            RollbackError::NothingToGoBackTo => f.write_str("no other content is remembered"),
+            RollbackError::NothingToGoBackTo => {
+                f.write_str("nothing else is remembered that is not known to be bad")
+            }
             RollbackError::NotRemembered(version) => write!(f, "{version} is not remembered"),
             RollbackError::IsActive(version) => {
                 write!(f, "the content of {version} is what is active")

@@ -66,6 +66,9 @@ impl<T> History<T> {
         snapshot: Arc<Snapshot<T>>,
         worth: Worth,
     ) -> Option<Arc<Snapshot<T>>> {
+        if worth == Worth::Good {
+            self.redeem(&snapshot);
+        }
         self.kept.push_back(Kept {
             snapshot,
             avoid: false,
@@ -75,6 +78,21 @@ impl<T> History<T> {
             return self.kept.pop_front().map(|kept| kept.snapshot);
         }
         None
+    }
+
+    /// What failed before did well in the end.
+    fn redeem(&mut self, snapshot: &Snapshot<T>) {
+        for kept in &mut self.kept {
+            if kept.snapshot.document() == snapshot.document() {
+                kept.worth = Worth::Good;
+            }
+        }
+    }
+
+    pub(crate) fn worth_of(&self, version: Version) -> Worth {
+        let mut kept = self.kept.iter();
+        let kept = kept.find(|kept| kept.snapshot.version() == version);
+        kept.map_or(Worth::Good, |kept| kept.worth)
     }
 
     pub(crate) fn get(&self, version: Version) -> Option<&Arc<Snapshot<T>>> {

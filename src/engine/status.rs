@@ -25,7 +25,8 @@ pub enum Outcome {
     /// A new snapshot is active.
     Applied(Version),
     /// What is at the source is refused, and the old snapshot stays. It is
-    /// parsed and reported once, and said at every look while it lasts.
+    /// parsed and reported once, and said at every look while it lasts. What could
+    /// not be built is tried again at growing intervals.
     Rejected(Arc<Rejection>),
     /// What is at the source is valid, but a listener vetoed it. The old
     /// snapshot stays, and the candidate is offered again.
@@ -36,7 +37,8 @@ pub enum Outcome {
         retry_at: Duration,
     },
     /// What was applied was rolled back, because a listener failed to take it
-    /// into use: the content before it is active again, under this version.
+    /// into use or a health check failed: older content is active again, under this
+    /// version.
     RolledBack(Version),
     /// What is at the source was rolled back from, and is not applied again
     /// until the source changes.
@@ -139,8 +141,8 @@ pub struct Status {
     /// Whether what is active is the last known good, read from disk at the start
     /// because the source was missing or refused: it is not current.
     pub from_last_good: bool,
-    /// Why the last known good on disk is older than what is active: it cannot be
-    /// written. It changes nothing else. An engine alone writes none.
+    /// Why the last known good on disk cannot be trusted to be what is active: it
+    /// could not be written, or not flushed. It changes nothing else. An engine alone writes none.
     pub last_good_error: Option<Arc<str>>,
     /// While what is active has to prove itself; see
     /// [`Engine::probation`](crate::Engine::probation).
@@ -204,6 +206,8 @@ pub enum Event {
         version: Version,
         /// Its digest.
         digest: Digest,
+        /// Where it was kept.
+        from: Arc<str>,
         /// What is wrong with the source, if that is known.
         failure: Option<Failure>,
     },
@@ -219,7 +223,8 @@ pub enum Event {
         /// The digest of what is active now.
         digest: Digest,
     },
-    /// A rollback that was due after a listener failed did not happen.
+    /// A rollback that was due after a listener or a health check failed did not
+    /// happen.
     #[non_exhaustive]
     RollbackFailed {
         /// What stays active.
@@ -258,8 +263,8 @@ pub enum Event {
         /// How long it has been so.
         lasted: Duration,
     },
-    /// The source went back to what is active after something was refused,
-    /// or while it was changing.
+    /// The source shows what is active after something was refused, while it was
+    /// changing, or after a start from the last known good.
     #[non_exhaustive]
     Recovered {
         /// What is active.
@@ -311,11 +316,12 @@ impl fmt::Display for Event {
             Event::StartedFromLastGood {
                 version,
                 digest,
+                from,
                 failure,
             } => {
-                let digest = digest.short();
+                let (digest, from) = (digest.short(), OneLine(from));
                 write!(f, "started from the last known good, {version} {digest}")?;
-                f.write_str(", which is not current")?;
+                write!(f, " of {from}, which is not current")?;
                 match failure {
                     Some(failure) => write!(f, ": {failure}"),
                     None => Ok(()),

@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use super::built::Built;
 use super::catch::{Catch, PANICKED, guarded};
+use super::error::RollbackError;
+use super::history::Retry;
 use super::listener::BoxError;
 use super::snapshot::Snapshot;
 use super::status::Probation;
@@ -19,6 +21,10 @@ pub(crate) struct Trial<T> {
     window: Duration,
     check: Check<T>,
     standing: Option<Probation>,
+    /// A failure was told, and not yet its end.
+    told: bool,
+    /// When to try again to go back, where that did not work, and why not.
+    put_off: Option<(Retry, RollbackError)>,
 }
 
 /// What came of asking.
@@ -26,11 +32,9 @@ pub(crate) enum Asked {
     /// Nothing new: nobody is on probation, or it goes on.
     Nothing,
     Passed,
-    /// `news` if it did not say the same the last time.
-    Failed {
-        reason: Arc<str>,
-        news: bool,
-    },
+    /// With the reason, if that is to be told: once, until it passes. The words of a
+    /// check may count something.
+    Failed(Option<Arc<str>>),
 }
 
 impl<T: 'static> Trial<T> {
@@ -42,6 +46,8 @@ impl<T: 'static> Trial<T> {
             window,
             check: Box::new(move |snapshot| check(snapshot).map_err(Into::into)),
             standing: None,
+            told: false,
+            put_off: None,
         }
     }
 
@@ -53,6 +59,7 @@ impl<T: 'static> Trial<T> {
     }
 
     pub(crate) fn begin(&mut self, now: Duration) {
+        self.end();
         self.standing = Some(Probation {
             until: now.saturating_add(self.window),
             failure: None,
@@ -61,6 +68,18 @@ impl<T: 'static> Trial<T> {
 
     pub(crate) fn end(&mut self) {
         self.standing = None;
+        self.told = false;
+        self.put_off = None;
+    }
+
+    pub(crate) fn way_back(&self) -> Option<Retry> {
+        self.put_off.as_ref().map(|(retry, _)| *retry)
+    }
+
+    /// There was no way back; says whether that is news.
+    pub(crate) fn put_off(&mut self, retry: Retry, error: &RollbackError) -> bool {
+        let last = self.put_off.replace((retry, error.clone()));
+        last.is_none_or(|(_, last)| last != *error)
     }
 
     pub(crate) fn standing(&self) -> Option<&Probation> {
@@ -80,12 +99,12 @@ impl<T: 'static> Trial<T> {
             if now < standing.until {
                 return Asked::Nothing;
             }
-            self.standing = None;
+            self.end();
             return Asked::Passed;
         };
         let reason: Arc<str> = reason.into();
-        let news = standing.failure.as_ref() != Some(&reason);
         standing.failure = Some(reason.clone());
-        Asked::Failed { reason, news }
+        let told = core::mem::replace(&mut self.told, true);
+        Asked::Failed((!told).then_some(reason))
     }
 }

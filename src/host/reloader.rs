@@ -71,13 +71,17 @@ impl<T: 'static> Core<T> {
     /// What is active and has proved itself is what to start from the next time.
     fn keep_last_good(&mut self, now: Duration) {
         if let (Some(last_good), Some(good)) = (&mut self.last_good, self.engine.proven()) {
-            last_good.keep(good.document(), now);
+            last_good.keep(good, now);
         }
     }
 
     fn status(&self) -> Status {
         let mut status = self.engine.status().clone();
-        status.last_good_error = self.last_good.as_ref().and_then(LastGood::failure);
+        if let Some(last_good) = &self.last_good {
+            status.last_good_error = last_good.failure();
+            let retry = last_good.retry_at().unwrap_or(status.next_look);
+            status.next_look = status.next_look.min(retry);
+        }
         status
     }
 }
@@ -502,10 +506,7 @@ impl Drop for Inside<'_> {
 
 /// Writes what an operator wants to read of the last look.
 fn tell<T: 'static>(engine: &Engine<T>) {
-    for event in engine.events() {
-        // A logger is not ours; one that panics costs its line.
-        let _ = CATCH(&mut || logging::write(event));
-    }
+    engine.events().iter().for_each(logging::write);
 }
 
 /// What is watched.
@@ -751,8 +752,12 @@ impl<T: Send + Sync + 'static> Builder<T> {
     /// source is good again.
     ///
     /// Give each program a path of its own, in a folder that is there and that it
-    /// may write to: temporary files stand in the same folder for a moment. A
-    /// relative path is taken from the folder that is current now.
+    /// may write to: temporary files stand in the same folder for a moment. What is
+    /// at the path is replaced only if it is empty or a last known good. A relative
+    /// path is taken from the folder that is current now.
+    ///
+    /// That something was rolled back from is not remembered across a restart: a
+    /// source that loads is what counts.
     pub fn last_known_good(mut self, path: impl AsRef<Path>) -> Self {
         self.last_good = Some(LastGood::new(path.as_ref()));
         self
@@ -770,7 +775,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self.load_at(clock.now(), |until| clock.sleep_until(until))
     }
 
-    /// Reads, parses and validates once, and starts nothing: for a program's own
+    /// Reads, parses, validates and builds once, and starts nothing: for a program's own
     /// `--check-config`, as `nginx -t` has it. What is returned is what would
     /// have been loaded, as version 1; the log is left alone.
     ///
@@ -919,7 +924,8 @@ impl<T: 'static> First<T> {
             .read()
             .map_err(LoadError::Source)
             .and_then(|good| {
-                let started = engine.start_from_last_good(good, self.now);
+                let from = last_good.name().clone();
+                let started = engine.start_from_last_good(good, from, self.now);
                 started.map_err(LoadError::Rejected)
             });
         match (started, engine.active()) {

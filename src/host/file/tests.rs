@@ -11,7 +11,9 @@ use crate::engine::Layer;
 
 /// Something that happens in the middle of a look.
 #[derive(Default)]
-pub(super) struct Meanwhile(RefCell<Option<Box<dyn FnMut(Step) + Send>>>);
+pub(super) struct Meanwhile(RefCell<Option<Act>>);
+
+type Act = Box<dyn FnMut(Step) + Send>;
 
 impl Meanwhile {
     fn of(act: impl FnMut(Step) + Send + 'static) -> Self {

@@ -4,13 +4,15 @@
 use super::super::std::format;
 use super::super::std::fs::{self, File, OpenOptions};
 use super::super::std::hash::{BuildHasher, Hasher, RandomState};
-use super::super::std::io::{self, Write as _};
+use super::super::std::io::{self, ErrorKind as Kind, Read as _, Write as _};
 use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
 
 pub(crate) trait Disk {
     type File;
 
+    /// The first bytes of what is there; none if nothing is.
+    fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
     /// A new file, that nobody else can read.
     fn create(&mut self, path: &Path) -> io::Result<Self::File>;
     fn write_all(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
@@ -31,6 +33,19 @@ pub(crate) struct Folder;
 
 impl Disk for Folder {
     type File = File;
+
+    fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
+            Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("not a file")),
+            _ => {}
+        }
+        let mut head = Vec::new();
+        File::open(path)?
+            .take(length as u64)
+            .read_to_end(&mut head)?;
+        Ok(head)
+    }
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
@@ -57,7 +72,11 @@ impl Disk for Folder {
 
     #[cfg(unix)]
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        match File::open(folder)?.sync_all() {
+            // A file system that has no such thing keeps its names in its own way.
+            Err(error) if matches!(error.kind(), Kind::InvalidInput | Kind::Unsupported) => Ok(()),
+            synced => synced,
+        }
     }
 
     /// Where a folder cannot be opened, its names are the file system's to keep.
@@ -86,12 +105,22 @@ impl Disk for Folder {
 /// as in containers.
 pub(super) fn temporary_name(name: &str) -> String {
     let chance = RandomState::new().build_hasher().finish();
-    format!(".{name}.{chance:016x}.tmp")
+    format!(".{}.{chance:016x}.tmp", beginning(name))
+}
+
+/// What of a name is left where the rest has to fit in, too: file systems take 255
+/// bytes.
+fn beginning(name: &str) -> &str {
+    let mut end = name.len().min(200);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
 }
 
 fn is_temporary(entry: &str, name: &str) -> bool {
     let middle = (entry.strip_prefix('.'))
-        .and_then(|rest| rest.strip_prefix(name))
+        .and_then(|rest| rest.strip_prefix(beginning(name)))
         .and_then(|rest| rest.strip_prefix('.'))
         .and_then(|rest| rest.strip_suffix(".tmp"));
     middle.is_some_and(|m| m.len() == 16 && m.bytes().all(|b| b.is_ascii_hexdigit()))

@@ -44,6 +44,7 @@ pub(crate) struct LastGood<D = Folder> {
 
 /// It could not be written, the last time.
 struct Failing {
+    document: Document,
     reason: Arc<str>,
     retry_at: Duration,
     pause: Duration,
@@ -79,8 +80,15 @@ impl<D: Disk> LastGood<D> {
 
     /// What was written before, by this process or another.
     pub(super) fn read(&mut self) -> Result<Document, DetectError> {
+        self.remove_leftovers();
         let max = self.max_bytes.saturating_add(HEADERS);
-        let bytes = file::read_whole(&self.path, &self.name, max)?;
+        let bytes = file::read_whole(&self.path, &self.name, max).map_err(|error| {
+            if error.kind() != DetectErrorKind::TooLarge {
+                return error;
+            }
+            let message = format!("larger than the limit of {} bytes", self.max_bytes);
+            DetectError::new(error.kind(), self.name.clone(), message)
+        })?;
         let document = text::decode(&bytes).map_err(|problem| {
             let message = format!("damaged: {problem}");
             DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
@@ -97,9 +105,12 @@ impl<D: Disk> LastGood<D> {
         if self.written.as_ref() == Some(document) {
             return;
         }
-        if self.failing.as_ref().is_some_and(|f| now < f.retry_at) {
+        let put_off = |f: &Failing| now < f.retry_at && f.document == *document;
+        if self.failing.as_ref().is_some_and(put_off) {
             return;
         }
+        // After a failure either may be there.
+        self.written = None;
         match self.write(document) {
             Ok(()) => {
                 self.written = Some(document.clone());
@@ -107,8 +118,13 @@ impl<D: Disk> LastGood<D> {
                     logging::last_good_written(&self.name);
                 }
             }
-            Err(error) => self.failed(&error, now),
+            Err(error) => self.failed(document, &error, now),
         }
+    }
+
+    /// When to try again what could not be written.
+    pub(super) fn retry_at(&self) -> Option<Duration> {
+        self.failing.as_ref().map(|failing| failing.retry_at)
     }
 
     /// Why it could not be written, if that is so.
@@ -116,22 +132,27 @@ impl<D: Disk> LastGood<D> {
         self.failing.as_ref().map(|failing| failing.reason.clone())
     }
 
-    fn failed(&mut self, error: &io::Error, now: Duration) {
+    fn failed(&mut self, document: &Document, error: &io::Error, now: Duration) {
         let reason: Arc<str> = error.to_string().into();
-        let mut pause = FIRST_PAUSE;
-        let mut news = true;
-        if let Some(before) = &self.failing {
-            pause = before.pause.saturating_mul(2).min(LONGEST_PAUSE);
-            news = before.reason != reason;
-        }
-        if news {
-            logging::last_good_failed(&self.name, &reason);
-        }
+        let doubled = |last: Failing| last.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        let known = self.failing.as_ref().is_some_and(|f| f.reason == reason);
+        let pause = self.failing.take().map_or(FIRST_PAUSE, doubled);
         self.failing = Some(Failing {
-            reason,
+            document: document.clone(),
+            reason: reason.clone(),
             retry_at: now.saturating_add(pause),
             pause,
         });
+        if !known {
+            logging::last_good_failed(&self.name, &reason);
+        }
+    }
+
+    fn remove_leftovers(&mut self) {
+        if let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) {
+            let name = name.to_string_lossy();
+            self.disk.remove_leftovers(folder, &name);
+        }
     }
 
     fn write(&mut self, document: &Document) -> io::Result<()> {
@@ -140,6 +161,11 @@ impl<D: Disk> LastGood<D> {
             return Err(io::Error::other("not a path to a file"));
         };
         let name = name.to_string_lossy();
+        let before = self.disk.head(&self.path, text::FAMILY.len())?;
+        if !before.is_empty() && before != text::FAMILY.as_bytes() {
+            let message = "what is there is no last known good, and is left alone";
+            return Err(io::Error::other(message));
+        }
         self.disk.remove_leftovers(folder, &name);
         let temporary = folder.join(disk::temporary_name(&name));
         let written = fill(&mut self.disk, &temporary, &text)

@@ -18,7 +18,7 @@ use super::super::std::prelude::rust_2024::*;
 use crate::engine::path;
 use crate::engine::{Content, Digest, Document, Layer};
 
-const FAMILY: &str = "steadyconf last known good, format ";
+pub(super) const FAMILY: &str = "steadyconf last known good, format ";
 const FORMAT: &str = "1";
 
 pub(super) fn encode(document: &Document) -> Vec<u8> {
