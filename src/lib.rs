@@ -83,17 +83,18 @@ pub mod how_it_works {}
 pub mod testing;
 
 pub use engine::{
-    BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Digest,
-    Document, Engine, Event, Failure, Format, LastError, Layer, Limits, Listener, ListenerError,
-    ManualDetector, OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report,
-    RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status, Version, Violation,
+    BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
+    Difference, Digest, Document, Engine, Event, Failure, Format, Inspector, LastError, Layer,
+    Leaf, Limits, Listener, ListenerError, Located, ManualDetector, Notes, OnCommitError, Outcome,
+    Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting,
+    Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
-#[cfg(feature = "yaml")]
-pub use host::Yaml;
 #[cfg(feature = "std")]
 pub use host::{
     Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Subscription, Waited,
 };
+#[cfg(feature = "yaml")]
+pub use host::{Secret, Yaml};
 
 /// The README's example, compiled with the tests.
 #[cfg(all(doctest, feature = "yaml"))]

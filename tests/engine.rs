@@ -241,9 +241,10 @@ impl steadyconf::Format<Grenade> for Grenades {
         &self,
         document: &steadyconf::Document,
         limits: &Limits,
+        notes: &mut steadyconf::Notes,
     ) -> Result<Grenade, steadyconf::Report> {
         let number = Number::default();
-        steadyconf::Format::parse(&number, document, limits).map(Grenade)
+        steadyconf::Format::parse(&number, document, limits, notes).map(Grenade)
     }
 }
 
@@ -634,6 +635,7 @@ impl steadyconf::Format<String> for Secret {
         &self,
         document: &steadyconf::Document,
         _: &steadyconf::Limits,
+        _: &mut steadyconf::Notes,
     ) -> Result<String, steadyconf::Report> {
         Ok(String::from_utf8_lossy(document.layers()[0].bytes()).into_owned())
     }

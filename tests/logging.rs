@@ -70,7 +70,8 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
         lines()
     };
     write("api_key: sk-canary\nworkers: 2\n");
-    let applied = format!("applied v2 sha256:39a694ae0983 in place of v1, from {name}");
+    let applied =
+        format!("applied v2 sha256:39a694ae0983 in place of v1, from {name}; changed: workers");
     let failed = String::from("v2 is active, but listener pool: two is too many");
     assert_eq!(look(), [(Level::Info, applied), (Level::Warn, failed)]);
 

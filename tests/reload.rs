@@ -207,7 +207,7 @@ const BAD: &[Bad] = &[
         what: "unknown key",
         breaks: |world| world.write(&SAMPLE.replace("max_tokens", "max_tokenz")),
         message: "config.yaml:9:7: llm_providers[0].default_call_options.max_tokenz: unknown \
-                  key; expected one of `temperature`, `max_tokens`, `timeout_s`",
+                  key; did you mean `max_tokens`?",
     },
     Bad {
         what: "failed validation",

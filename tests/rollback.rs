@@ -419,6 +419,7 @@ fn a_selector_is_called_only_if_its_part_differs() {
             &self,
             document: &steadyconf::Document,
             _: &steadyconf::Limits,
+            _: &mut steadyconf::Notes,
         ) -> Result<(u32, u32), steadyconf::Report> {
             let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
             let (a, b) = text.split_once(' ').unwrap();

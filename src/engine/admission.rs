@@ -12,12 +12,16 @@ use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
+use super::lens::Inspector;
 use super::limits::Limits;
 use super::listener::BoxError;
+use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
 
-/// Finding a place may mean to parse again, so only the first few get one.
+/// Finding a place may mean to parse again, so only the first few get one, and fewer
+/// where the document is large.
 const MAX_LOCATED: usize = 16;
+const MAX_PARSED_TO_LOCATE: usize = 1024 * 1024;
 
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
 type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
@@ -53,6 +57,7 @@ pub(crate) enum Admitted<T> {
 pub(crate) struct Rules {
     pub(crate) catch: Catch,
     pub(crate) limits: Limits,
+    pub(crate) unknown_keys: UnknownKeys,
 }
 
 /// Where values come from: a parser, or an admission and what is built from it.
@@ -62,9 +67,10 @@ trait Source<T> {
         rules: Rules,
         document: &Document,
         active: Option<&T>,
+        notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal>;
 
-    fn locate(&self, document: &Document, path: &str) -> Option<Place>;
+    fn inspector(&self) -> Option<Inspector>;
 
     /// Whether its values depend on more than the content.
     fn asks_the_world(&self) -> bool;
@@ -125,8 +131,9 @@ impl<T: 'static> Admission<T> {
         rules: Rules,
         document: &Document,
         active: Option<&T>,
+        notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
-        let value = match self.source.make(rules, document, active)? {
+        let value = match self.source.make(rules, document, active, notes)? {
             Admitted::New(value) => value,
             Admitted::Equal => return Ok(Admitted::Equal),
         };
@@ -176,18 +183,39 @@ impl<T: 'static> Admission<T> {
                 });
             }
         }
-        for violation in report.violations_mut().iter_mut().take(MAX_LOCATED) {
-            if violation.place().is_some() || violation.path().is_empty() {
-                continue;
-            }
-            let found = guarded(rules.catch, || {
-                self.source.locate(document, violation.path())
-            });
-            if let Ok(Some(place)) = found {
-                *violation = violation.clone().at(place);
-            }
-        }
+        locate_all(
+            rules.catch,
+            self.inspector(),
+            document,
+            report.violations_mut(),
+        );
         report
+    }
+
+    /// How to look into its documents.
+    pub(crate) fn inspector(&self) -> Option<Inspector> {
+        self.source.inspector()
+    }
+}
+
+/// Gives every violation that has none its place, as far as that is affordable.
+fn locate_all(
+    catch: Catch,
+    inspector: Option<Inspector>,
+    document: &Document,
+    violations: &mut [Violation],
+) {
+    let Some(inspector) = inspector else {
+        return;
+    };
+    let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
+    let without = |v: &&mut Violation| v.place().is_none() && !v.path().is_empty();
+    let violations = violations.iter_mut().filter(without);
+    for violation in violations.take(affordable.clamp(1, MAX_LOCATED)) {
+        let found = guarded(catch, || (inspector.locate)(document, violation.path()));
+        if let Ok(Some(located)) = found {
+            *violation = violation.clone().at(located.place);
+        }
     }
 }
 
@@ -206,19 +234,28 @@ impl<T> Source<T> for Parser<T> {
         rules: Rules,
         document: &Document,
         _: Option<&T>,
+        notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
         within_limits(rules.limits, document)
             .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
-        let parsed = guarded(rules.catch, || self.0.parse(document, &rules.limits));
+        let parsed = guarded(rules.catch, || self.0.parse(document, &rules.limits, notes));
+        if rules.unknown_keys == UnknownKeys::Allow {
+            notes.unknown_keys.clear();
+        }
         match parsed {
-            Ok(Ok(value)) => return Ok(Admitted::New(value)),
+            Ok(Ok(value)) => return self.unless_unknown(value, rules, notes),
             Ok(Err(found)) => report.absorb(found),
             Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
         }
         if report.is_empty() {
             report.add("", "refused by the parser, without a reason");
         }
+        // A key that nothing takes is often the one that is missing, misspelt.
+        notes
+            .unknown_keys
+            .drain(..)
+            .for_each(|key| report.push(key));
         Err(Refusal::of(Stage::Parse, report))
     }
 
@@ -226,12 +263,33 @@ impl<T> Source<T> for Parser<T> {
         false
     }
 
-    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
-        self.0.locate(document, path)
+    fn inspector(&self) -> Option<Inspector> {
+        self.0.inspector()
     }
 
     fn are_equal(&self, _: &T, _: &T) -> bool {
         false
+    }
+}
+
+impl<T> Parser<T> {
+    /// Refuses what has keys that nothing takes, if that was asked for.
+    fn unless_unknown(
+        &self,
+        value: T,
+        rules: Rules,
+        notes: &mut Notes,
+    ) -> Result<Admitted<T>, Refusal> {
+        if rules.unknown_keys != UnknownKeys::Reject || notes.unknown_keys.is_empty() {
+            return Ok(Admitted::New(value));
+        }
+        let _ = guarded(rules.catch, move || drop(value));
+        let mut report = Report::with_limit(rules.limits.problems());
+        notes
+            .unknown_keys
+            .drain(..)
+            .for_each(|key| report.push(key));
+        Err(Refusal::of(Stage::Parse, report))
     }
 }
 
@@ -277,9 +335,10 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         rules: Rules,
         document: &Document,
         active: Option<&Built<C, S>>,
+        notes: &mut Notes,
     ) -> Result<Admitted<Built<C, S>>, Refusal> {
         let active = active.map(|built| &*built.config);
-        let config = match self.from.admit(rules, document, active)? {
+        let config = match self.from.admit(rules, document, active, notes)? {
             Admitted::New(config) => config,
             Admitted::Equal => return Ok(Admitted::Equal),
         };
@@ -300,8 +359,8 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         true
     }
 
-    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
-        self.from.source.locate(document, path)
+    fn inspector(&self) -> Option<Inspector> {
+        self.from.inspector()
     }
 
     fn are_equal(&self, a: &Built<C, S>, b: &Built<C, S>) -> bool {

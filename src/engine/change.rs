@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::diff::Diff;
 use super::snapshot::Snapshot;
 
 /// A change: the snapshot that was active and the one that takes its place.
@@ -20,6 +21,17 @@ impl<T> Change<T> {
     /// A change from `old` to `new`, for tests of listeners.
     pub const fn new(old: Arc<Snapshot<T>>, new: Arc<Snapshot<T>>) -> Self {
         Change { old, new }
+    }
+}
+
+impl<T> Change<T> {
+    /// What changed, field by field, with secrets masked; see
+    /// [`Engine::mask`](crate::Engine::mask) for which are. Nothing is computed
+    /// before it is asked for.
+    #[must_use]
+    pub fn diff(&self) -> Diff {
+        let (old, new) = (&self.old, &self.new);
+        Diff::new((old.document(), old.lens()), (new.document(), new.lens()))
     }
 }
 

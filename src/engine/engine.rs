@@ -25,11 +25,13 @@ use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage
 use super::format::Format;
 use super::history::{Held, History, Refused, Retry, Worth};
 use super::jitter::Jitter;
+use super::lens::{Lens, Masks};
 use super::limits::Limits;
 use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
 #[cfg(feature = "std")]
 use super::listeners;
 use super::listeners::{ListenerId, Listeners};
+use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
@@ -59,12 +61,13 @@ const STILL_CHANGING: Duration = Duration::from_secs(10);
 /// ```
 /// use core::time::Duration;
 /// use steadyconf::{
-///     DetectError, Detector, Document, Engine, Format, Limits, Outcome, Report, Sighting, Version,
+///     DetectError, Detector, Document, Engine, Format, Limits, Notes, Outcome, Report, Sighting,
+///     Version,
 /// };
 ///
 /// struct Number;
 /// impl Format<u32> for Number {
-///     fn parse(&self, document: &Document, _: &Limits) -> Result<u32, Report> {
+///     fn parse(&self, document: &Document, _: &Limits, _: &mut Notes) -> Result<u32, Report> {
 ///         let text = core::str::from_utf8(document.layers()[0].bytes()).unwrap_or("");
 ///         text.trim().parse().map_err(|_| {
 ///             let mut report = Report::new();
@@ -97,6 +100,8 @@ pub struct Engine<T> {
     on_commit_error: OnCommitError,
     listeners: Listeners<T>,
     limits: Limits,
+    unknown_keys: UnknownKeys,
+    masks: Arc<Masks>,
     interval: Duration,
     jitter: Option<Jitter>,
     catch: Catch,
@@ -140,6 +145,8 @@ impl<T: 'static> Engine<T> {
             on_commit_error: OnCommitError::default(),
             listeners: Listeners::new(),
             limits: Limits::default(),
+            unknown_keys: UnknownKeys::default(),
+            masks: Arc::default(),
             interval: DEFAULT_INTERVAL,
             jitter: None,
             catch: plain_call,
@@ -276,6 +283,8 @@ impl<T: 'static> Engine<T> {
             history: History::like(&self.history),
             trial: self.trial.map(Trial::of_config),
             limits: self.limits,
+            unknown_keys: self.unknown_keys,
+            masks: self.masks,
             interval: self.interval,
             jitter: self.jitter,
             catch: self.catch,
@@ -329,6 +338,26 @@ impl<T: 'static> Engine<T> {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// What to do with keys that no field takes, where the format can tell. Default:
+    /// warn.
+    #[must_use]
+    pub fn unknown_keys(mut self, policy: UnknownKeys) -> Self {
+        self.unknown_keys = policy;
+        self
+    }
+
+    /// Masks the fields at these paths, and all that is below them, wherever values
+    /// are shown: in a [`Diff`](crate::Diff). `*` stands for one segment of a path,
+    /// `**` for any number; a name matches whole segments only, however it is
+    /// capitalised and hyphenated. Masked anyhow: `**.api_key`, `**.password`,
+    /// `**.token`, `**.secret`, `**.connection_string`, and every field whose type is
+    /// `Secret`.
+    #[must_use]
+    pub fn mask(mut self, pattern: &str) -> Self {
+        Arc::make_mut(&mut self.masks).add(pattern);
         self
     }
 
@@ -444,7 +473,9 @@ impl<T: 'static> Engine<T> {
         if let Some(version) = self.version() {
             return Ok(version);
         }
-        let value = match self.admission.admit(self.rules(), &document, None) {
+        let mut notes = Notes::new();
+        let rules = self.rules();
+        let value = match self.admission.admit(rules, &document, None, &mut notes) {
             Ok(Admitted::New(value)) => value,
             // There is nothing active that it could be equal to.
             Ok(Admitted::Equal) => unreachable!("equal to nothing"),
@@ -455,7 +486,8 @@ impl<T: 'static> Engine<T> {
         let failure = known.or(moves);
         let version = self.last_version.next();
         self.last_version = version;
-        let new = Arc::new(Snapshot::new(value, version, document));
+        let lens = self.lens(&mut notes);
+        let new = Arc::new(Snapshot::new(value, version, document, lens));
         self.events.push(Event::StartedFromLastGood {
             version,
             digest: new.digest(),
@@ -680,10 +712,23 @@ impl<T: 'static> Engine<T> {
     }
 
     fn judge(&mut self, document: Document) -> Outcome {
+        let mut notes = Notes::new();
+        let rules = self.rules();
         let active = self.active.as_deref().map(Snapshot::value);
-        match self.admission.admit(self.rules(), &document, active) {
-            Ok(Admitted::Equal) => self.adopt(document),
-            Ok(Admitted::New(value)) => self.accept(value, document),
+        let admitted = self.admission.admit(rules, &document, active, &mut notes);
+        match admitted {
+            Ok(Admitted::Equal) => {
+                let outcome = self.adopt(document);
+                self.warn(notes);
+                outcome
+            }
+            Ok(Admitted::New(value)) => {
+                let outcome = self.accept(value, document, &mut notes);
+                if matches!(outcome, Outcome::Applied(_)) {
+                    self.warn(notes);
+                }
+                outcome
+            }
             Err(refusal) => {
                 let retry = refusal.may_pass_later.then(|| self.back_off(&document));
                 let rejection = rejected(refusal, &document);
@@ -692,10 +737,31 @@ impl<T: 'static> Engine<T> {
         }
     }
 
+    /// How to look into a document that this was noted of.
+    fn lens(&self, notes: &mut Notes) -> Lens {
+        Lens {
+            inspector: self.admission.inspector(),
+            masks: self.masks.clone(),
+            secrets: core::mem::take(&mut notes.secrets).into(),
+            blind: notes.some_secrets_have_no_path,
+        }
+    }
+
+    /// What is active has keys that nothing takes; that is told once.
+    fn warn(&mut self, notes: Notes) {
+        let warnings: Arc<[Violation]> = notes.unknown_keys.into();
+        if let (false, Some(version)) = (warnings.is_empty(), self.version()) {
+            let warnings = warnings.clone();
+            self.events.push(Event::UnknownKeys { version, warnings });
+        }
+        self.status.warnings = warnings;
+    }
+
     fn rules(&self) -> Rules {
         Rules {
             catch: self.catch,
             limits: self.limits,
+            unknown_keys: self.unknown_keys,
         }
     }
 
@@ -708,17 +774,18 @@ impl<T: 'static> Engine<T> {
     }
 
     /// A valid value: ask the listeners, swap, tell them.
-    fn accept(&mut self, value: T, document: Document) -> Outcome {
+    fn accept(&mut self, value: T, document: Document, notes: &mut Notes) -> Outcome {
         let version = self.last_version.next();
         self.last_version = version;
-        let new = Arc::new(Snapshot::new(value, version, document));
+        let lens = self.lens(notes);
+        let new = Arc::new(Snapshot::new(value, version, document, lens));
         let Some(old) = self.active.clone() else {
-            self.events.push(applied(&new, None));
+            self.events.push(applied(None, &new));
             self.activate(new, Arc::default());
             self.trial_begins();
             return Outcome::Applied(version);
         };
-        let event = applied(&new, Some(old.version()));
+        let event = applied(Some(&old), &new);
         let change = Change { old, new };
         let outcome = match self.round(&change, event) {
             Ok(()) => {
@@ -847,6 +914,7 @@ impl<T: 'static> Engine<T> {
         self.status.digest = Some(new.digest());
         self.status.applied_at = Some(self.now);
         self.status.listener_errors = errors;
+        self.status.warnings = Arc::default();
         self.active = Some(new);
     }
 
@@ -1108,12 +1176,14 @@ impl<T> fmt::Debug for Engine<T> {
     }
 }
 
-fn applied<T>(new: &Snapshot<T>, from: Option<Version>) -> Event {
+fn applied<T>(old: Option<&Arc<Snapshot<T>>>, new: &Arc<Snapshot<T>>) -> Event {
+    let diff = old.map(|old| Change::new(old.clone(), new.clone()).diff());
     Event::Applied {
-        from,
+        from: old.map(|old| old.version()),
         to: new.version(),
         digest: new.digest(),
         origins: new.origins().clone(),
+        diff,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The seam for parsers. The one that is built in is `host/yaml.rs`.
 
 use super::document::Document;
+use super::lens::Inspector;
 use super::limits::Limits;
-use super::report::{Place, Report};
+use super::notes::Notes;
+use super::report::Report;
 
 /// Turns bytes into a value.
 ///
@@ -20,16 +22,15 @@ pub trait Format<T> {
     /// input**: say the kind of what was found ("expected a number, found a
     /// string"), for the value may be a secret in the wrong place. And **take
     /// no content for all defaults**: a document of comments alone is an error.
-    /// (A layer of white space alone never gets here; the engine refuses it.)
-    fn parse(&self, document: &Document, limits: &Limits) -> Result<T, Report>;
-
-    /// Where in the document the field at `path` is, if that can be told.
+    /// (A layer of white space alone never gets here, unless it is optional; the
+    /// engine refuses it.)
     ///
-    /// It is asked only on failure, to give line and column to what a validator
-    /// found, so it may be slow: parsing again is fine. `path` is as in
-    /// [`Violation::path`](crate::Violation::path).
-    fn locate(&self, document: &Document, path: &str) -> Option<Place> {
-        let _ = (document, path);
+    /// What else is worth knowing goes into `notes`, also where it fails.
+    fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report>;
+
+    /// How to look into a document, if that can be told: for the line and the column
+    /// of what a validator found, and for what changed.
+    fn inspector(&self) -> Option<Inspector> {
         None
     }
 }

@@ -11,6 +11,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     bytes: usize,
+    values: usize,
     problems: usize,
 }
 
@@ -20,6 +21,15 @@ impl Limits {
     #[must_use]
     pub const fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
+        self
+    }
+
+    /// Refuses a document of more values than this, keys included, each layer for
+    /// itself and all that aliases stand for included. Default 100,000. What a value
+    /// takes in memory is a hundred times the one or two bytes that can make one.
+    #[must_use]
+    pub const fn max_values(mut self, values: usize) -> Self {
+        self.values = values;
         self
     }
 
@@ -37,6 +47,12 @@ impl Limits {
         self.bytes
     }
 
+    /// The most values and keys that a layer may have.
+    #[must_use]
+    pub const fn values(&self) -> usize {
+        self.values
+    }
+
     /// The most problems that one rejection keeps.
     #[must_use]
     pub const fn problems(&self) -> usize {
@@ -48,6 +64,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             bytes: 1024 * 1024,
+            values: 100_000,
             problems: 32,
         }
     }

@@ -7,6 +7,7 @@ mod built;
 mod catch;
 mod change;
 mod detector;
+mod diff;
 mod digest;
 mod document;
 #[allow(clippy::module_inception)]
@@ -15,11 +16,13 @@ mod error;
 mod format;
 mod history;
 mod jitter;
+mod lens;
 mod limits;
 mod listener;
 pub(crate) mod listeners;
 mod manual;
-#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "mostly for formats"))]
+mod notes;
+#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
 pub(crate) mod path;
 mod report;
 mod settle;
@@ -32,14 +35,17 @@ pub use built::Built;
 pub use catch::{Catch, Panicked};
 pub use change::Change;
 pub use detector::{Detector, Sighting};
+pub use diff::{Diff, Difference};
 pub use digest::Digest;
 pub use document::{Content, Document, Layer};
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 pub use format::Format;
+pub use lens::{Inspector, Leaf, Located};
 pub use limits::Limits;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
+pub use notes::{Notes, UnknownKeys};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
 pub use report::{Place, Report, Violation};

@@ -7,6 +7,8 @@ use alloc::sync::Arc;
 
 use super::digest::Digest;
 use super::document::Document;
+use super::lens::Lens;
+use super::report::Place;
 use super::version::Version;
 
 /// A configuration that was parsed, validated and accepted, and does not change
@@ -26,17 +28,25 @@ pub struct Snapshot<T> {
     // Kept whole: equality with what is at the source is decided by bytes, and
     // a rollback brings exactly these back.
     document: Document,
+    lens: Lens,
 }
 
 impl<T> Snapshot<T> {
-    pub(crate) fn new(value: T, version: Version, document: Document) -> Self {
+    pub(crate) fn new(value: T, version: Version, document: Document, lens: Lens) -> Self {
         Snapshot {
             value: Arc::new(value),
             version,
             digest: document.digest(),
             origins: document.origins().into(),
             document,
+            lens,
         }
+    }
+
+    /// A value that came from nowhere, as version 1.
+    #[cfg(feature = "std")]
+    pub(crate) fn fixed(value: T, document: Document) -> Self {
+        Snapshot::new(value, Version::new(1), document, Lens::default())
     }
 
     /// The same content under a new version.
@@ -55,6 +65,7 @@ impl<T> Snapshot<T> {
             digest: self.digest,
             origins: self.origins.clone(),
             document: self.document.clone(),
+            lens: self.lens.clone(),
         }
     }
 
@@ -80,6 +91,21 @@ impl<T> Snapshot<T> {
     #[must_use]
     pub fn origins(&self) -> &Arc<[Arc<str>]> {
         &self.origins
+    }
+
+    /// Which source supplied the field at `path`, as in
+    /// `llm_providers[0].model_name`, and where in it. `None` if no source did (it
+    /// has its default), or if the format has no way to tell.
+    ///
+    /// It parses the document anew: for people and for tests, not for every request.
+    #[must_use]
+    pub fn origin(&self, path: &str) -> Option<Place> {
+        let located = self.lens.locate(&self.document, path)?;
+        located.exact.then_some(located.place)
+    }
+
+    pub(crate) fn lens(&self) -> &Lens {
+        &self.lens
     }
 
     /// The bytes that the value was made from. They may hold secrets.

@@ -1,14 +1,15 @@
 //! What can be said of the engine from outside: its present state, and what
 //! came of the last look. How it is logged or exported is the host's.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
+use super::diff::Diff;
 use super::digest::Digest;
 use super::error::{DetectError, Rejection, RollbackError};
-use super::report::OneLine;
+use super::report::{OneLine, Violation};
 use super::version::Version;
 
 /// What came of one look.
@@ -156,6 +157,8 @@ pub struct Status {
     pub settling_since: Option<Duration>,
     /// Which listeners failed to take the active snapshot into use.
     pub listener_errors: Arc<[ListenerError]>,
+    /// Keys of what is active that no field takes. They change nothing else.
+    pub warnings: Arc<[Violation]>,
     /// When the next look is due.
     pub next_look: Duration,
     /// Whether a thread is looking by itself. An engine alone has none.
@@ -197,6 +200,16 @@ pub enum Event {
         digest: Digest,
         /// Where it came from.
         origins: Arc<[Arc<str>]>,
+        /// What changed; `None` at the first load.
+        diff: Option<Diff>,
+    },
+    /// What is active has keys that no field takes: misspelt, perhaps.
+    #[non_exhaustive]
+    UnknownKeys {
+        /// What is active.
+        version: Version,
+        /// Each key, with its place.
+        warnings: Arc<[Violation]>,
     },
     /// The source is missing or refused, so what is active is the last known good
     /// of an earlier run: it is not current.
@@ -305,13 +318,28 @@ impl fmt::Display for Event {
                 to,
                 digest,
                 origins,
+                diff,
             } => {
                 let digest = digest.short();
                 match from {
                     Some(from) => write!(f, "applied {to} {digest} in place of {from}")?,
                     None => write!(f, "loaded {to} {digest}")?,
                 }
-                write!(f, ", from {}", Joined(origins))
+                write!(f, ", from {}", Joined(origins))?;
+                let paths = diff.as_ref().map(|diff| diff.paths().to_string());
+                match paths.filter(|paths| !paths.is_empty()) {
+                    Some(paths) => write!(f, "; changed: {paths}"),
+                    None => Ok(()),
+                }
+            }
+            Event::UnknownKeys { version, warnings } => {
+                let s = if warnings.len() == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "{version} is active, with {} unknown key{s}:",
+                    warnings.len()
+                )?;
+                warnings.iter().try_for_each(|one| write!(f, "\n  {one}"))
             }
             Event::StartedFromLastGood {
                 version,
@@ -381,14 +409,21 @@ impl fmt::Display for Keeping {
     }
 }
 
+/// A log line names at most so many sources.
+const MAX_NAMES: usize = 8;
+
 struct Joined<'a>(&'a [Arc<str>]);
 
 impl fmt::Display for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.0.iter().map(|name| OneLine(name));
-        for (index, name) in names.enumerate() {
+        for (index, name) in names.take(MAX_NAMES).enumerate() {
             let comma = if index > 0 { ", " } else { "" };
             write!(f, "{comma}{name}")?;
+        }
+        let more = self.0.len().saturating_sub(MAX_NAMES);
+        if more > 0 {
+            write!(f, " and {more} more")?;
         }
         Ok(())
     }

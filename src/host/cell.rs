@@ -140,7 +140,7 @@ impl<T> Handle<T> {
     #[must_use]
     pub fn fixed(value: T) -> Self {
         let document = Document::single("fixed value", []);
-        let snapshot = Snapshot::new(value, Version::new(1), document);
+        let snapshot = Snapshot::fixed(value, document);
         let signal = Signal::default();
         signal.stop();
         Handle::new(Arc::new(Cell::new(Arc::new(snapshot), Arc::new(signal))))

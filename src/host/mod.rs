@@ -5,31 +5,30 @@
 
 extern crate std;
 
-#[cfg(feature = "yaml")]
-mod budget;
 mod cell;
 mod clock;
-#[cfg(feature = "yaml")]
-mod explain;
 mod file;
 #[cfg(feature = "yaml")]
-mod find;
+mod format;
 mod last_good;
 mod logging;
+mod overlay;
 mod poller;
 mod reloader;
+#[cfg(feature = "yaml")]
+mod secret;
 mod shared;
 mod subscriptions;
 mod sync;
-#[cfg(feature = "yaml")]
-mod yaml;
 
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
-pub use reloader::{Builder, LoadError, Reloader};
-pub use subscriptions::Subscription;
 #[cfg(feature = "yaml")]
-pub use yaml::Yaml;
+pub use format::Yaml;
+pub use reloader::{Builder, LoadError, Reloader};
+#[cfg(feature = "yaml")]
+pub use secret::Secret;
+pub use subscriptions::Subscription;
 
 use engine::{Catch, Panicked};
 use std::mem;

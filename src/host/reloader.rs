@@ -10,6 +10,9 @@ use super::cell::{Cell, Handle, Loaded, Publisher};
 use super::clock::Clock;
 use super::file::FileDetector;
 use super::last_good::LastGood;
+#[cfg(feature = "yaml")]
+use super::overlay;
+use super::overlay::Overlay;
 use super::poller::{Look, Poller, Signal};
 use super::std::error::Error;
 use super::std::hash::{BuildHasher, Hasher, RandomState};
@@ -21,11 +24,12 @@ use super::std::thread::{self, ThreadId};
 use super::subscriptions::{Queue, Subscription};
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{CATCH, logging};
-use crate::engine::OneLine;
 use crate::engine::{
     BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits,
-    Listener, OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status, Version,
+    Listener, OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status,
+    UnknownKeys, Version,
 };
+use crate::engine::{Layer, OneLine};
 
 /// A first load that finds the file moving waits this long for it to come to
 /// rest.
@@ -65,6 +69,8 @@ struct Core<T> {
     engine: Engine<T>,
     detector: Box<dyn Detector + Send>,
     last_good: Option<LastGood>,
+    /// What belongs to this process, and is laid over the last known good, too.
+    overlay: Arc<[Layer]>,
 }
 
 impl<T: 'static> Core<T> {
@@ -101,7 +107,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     where
         T: serde::de::DeserializeOwned,
     {
-        Reloader::from_file_as(path, super::Yaml::new())
+        Reloader::from_file_as(path, super::format::Yaml::new())
     }
 
     /// Watches one file in a format of your own.
@@ -523,6 +529,11 @@ pub struct Builder<T: Send + Sync + 'static> {
     limits: Limits,
     load_timeout: Duration,
     last_good: Option<LastGood>,
+    /// Set in code, in this order.
+    values: Vec<Layer>,
+    /// Prefixes and separators of environment variables.
+    #[cfg(feature = "yaml")]
+    environment: Vec<(String, String)>,
 }
 
 impl<T: Send + Sync + 'static> Builder<T> {
@@ -533,6 +544,9 @@ impl<T: Send + Sync + 'static> Builder<T> {
             limits: Limits::default(),
             load_timeout: DEFAULT_LOAD_TIMEOUT,
             last_good: None,
+            values: Vec::new(),
+            #[cfg(feature = "yaml")]
+            environment: Vec::new(),
         }
     }
 
@@ -619,6 +633,9 @@ impl<T: Send + Sync + 'static> Builder<T> {
             limits: self.limits,
             load_timeout: self.load_timeout,
             last_good: self.last_good,
+            values: self.values,
+            #[cfg(feature = "yaml")]
+            environment: self.environment,
         }
     }
 
@@ -694,20 +711,124 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self
     }
 
-    /// Adds a file that takes precedence over the ones before it. Maps are merged
-    /// key by key; anything else replaces; an explicit `null` removes. The files
-    /// are read, judged and applied together, as one configuration; each of them
-    /// has to be there and to hold a value.
+    /// Adds a file that takes precedence over what was named before it. Maps are
+    /// merged key by key; anything else replaces; an explicit `null` removes. All of
+    /// it is read, judged and applied together, as one configuration; each file has
+    /// to be there and to hold a value.
+    ///
+    /// Whatever the order of the calls, files come first, then values that are set in
+    /// code, then the environment.
     ///
     /// # Panics
     ///
     /// If the builder was not made from a file, which a program finds out when
     /// it is run for the first time.
-    pub fn then_file(mut self, path: impl AsRef<Path>) -> Self {
+    pub fn then_file(self, path: impl AsRef<Path>) -> Self {
+        self.then("then_file", |file| file.then_file(path))
+    }
+
+    /// The same for a file that may be missing, blank, or hold comments alone; then
+    /// it adds nothing.
+    ///
+    /// # Panics
+    ///
+    /// As [`then_file`](Self::then_file) does.
+    pub fn then_optional_file(self, path: impl AsRef<Path>) -> Self {
+        self.then("then_optional_file", |file| file.then_optional_file(path))
+    }
+
+    /// Adds the files of a folder, each over the one before it, in byte order of
+    /// their names, as systemd's drop-ins; see [`FileDetector::then_dir`] for which
+    /// names count. The folder has to be there, and may be empty.
+    ///
+    /// # Panics
+    ///
+    /// As [`then_file`](Self::then_file) does.
+    pub fn then_dir(self, path: impl AsRef<Path>) -> Self {
+        self.then("then_dir", |file| file.then_dir(path))
+    }
+
+    /// Adds a folder in which each file is one value, as Docker and Kubernetes hand
+    /// out secrets: the name is the key, at the top of the document, the content a
+    /// string; see [`FileDetector::then_key_per_file`].
+    ///
+    /// # Panics
+    ///
+    /// As [`then_file`](Self::then_file) does.
+    pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
+        self.then("then_key_per_file", |file| file.then_key_per_file(path))
+    }
+
+    fn then(mut self, name: &str, then: impl FnOnce(FileDetector) -> FileDetector) -> Self {
         let Source::File(file) = self.source else {
-            core::panic!("then_file() adds to files; this builder has a detector of its own");
+            core::panic!("{name}() adds to files; this builder has a detector of its own");
         };
-        self.source = Source::File(Box::new(file.then_file(path)));
+        self.source = Source::File(Box::new(then(*file)));
+        self
+    }
+
+    /// Sets the field at `path`, as in `server.port`, over all files: what the command
+    /// line said, for one. It is part of no digest, and never written to disk. An
+    /// empty path means the whole document.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "server: {port: 80, host: a}")?;
+    /// # type Config = std::collections::BTreeMap<String, serde_yaml::Value>;
+    /// let reloader = steadyconf::Reloader::<Config>::from_file(&path)
+    ///     .then_value("server.port", 8080)
+    ///     .load()?;
+    /// let config = reloader.handle().load();
+    /// assert_eq!(config["server"]["port"], 8080);
+    /// assert_eq!(config["server"]["host"], "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be written as YAML: a type's own code refuses that.
+    #[cfg(feature = "yaml")]
+    pub fn then_value(mut self, path: &str, value: impl serde::Serialize) -> Self {
+        let text = super::format::write(&value);
+        let text = text.expect("then_value() was given a value that cannot be written as YAML");
+        let layer = match path {
+            "" => Layer::new("set in code", text.into_bytes()),
+            path => Layer::field("set in code", path, text.into_bytes()),
+        };
+        self.values.push(layer.overriding());
+        self
+    }
+
+    /// Takes fields from the environment, over everything else:
+    /// `APP__LLM__TIMEOUT=30` sets `llm.timeout` for the prefix `APP`. Names are made
+    /// small. A value is what YAML makes of it if that is a scalar (`30`, `true`,
+    /// `"30"`, `null`), and a string otherwise. It is read once, at the load; it is
+    /// part of no digest, and never written to disk.
+    #[cfg(feature = "yaml")]
+    pub fn then_env(self, prefix: &str) -> Self {
+        self.then_env_separated(prefix, "__")
+    }
+
+    /// The same with another separator than `__`, which stands after the prefix and
+    /// between keys.
+    #[cfg(feature = "yaml")]
+    pub fn then_env_separated(mut self, prefix: &str, separator: &str) -> Self {
+        self.environment.push((prefix.into(), separator.into()));
+        self
+    }
+
+    /// What to do with keys that no field takes. Default: warn, in the log and in the
+    /// status.
+    pub fn unknown_keys(mut self, policy: UnknownKeys) -> Self {
+        self.engine = self.engine.unknown_keys(policy);
+        self
+    }
+
+    /// Masks the fields at these paths wherever values are shown; see
+    /// [`Engine::mask`].
+    pub fn mask(mut self, pattern: &str) -> Self {
+        self.engine = self.engine.mask(pattern);
         self
     }
 
@@ -855,6 +976,20 @@ impl<T: Send + Sync + 'static> Builder<T> {
             }
             Source::Other(detector) => ("the source".into(), detector),
         };
+        #[allow(unused_mut, reason = "without a format there is no environment")]
+        let mut layers = self.values;
+        #[cfg(feature = "yaml")]
+        for (prefix, separator) in &self.environment {
+            layers.extend(overlay::environment(prefix, separator));
+        }
+        let overlay: Arc<[Layer]> = layers.into();
+        let detector = match overlay.is_empty() {
+            true => detector,
+            false => Box::new(Overlay {
+                detector,
+                layers: overlay.clone(),
+            }),
+        };
         let mut last_good = self.last_good;
         if let Some(last_good) = &mut last_good {
             last_good.max_bytes(self.limits.bytes());
@@ -864,6 +999,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
                 engine: self.engine.limits(self.limits),
                 detector,
                 last_good,
+                overlay,
             },
             name,
             now,
@@ -924,6 +1060,7 @@ impl<T: 'static> First<T> {
             .read()
             .map_err(LoadError::Source)
             .and_then(|good| {
+                let good = good.with(&self.core.overlay);
                 let from = last_good.name().clone();
                 let started = engine.start_from_last_good(good, from, self.now);
                 started.map_err(LoadError::Rejected)

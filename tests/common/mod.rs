@@ -77,7 +77,12 @@ pub struct Number {
 }
 
 impl Format<u32> for Number {
-    fn parse(&self, document: &Document, _: &steadyconf::Limits) -> Result<u32, Report> {
+    fn parse(
+        &self,
+        document: &Document,
+        _: &steadyconf::Limits,
+        _: &mut steadyconf::Notes,
+    ) -> Result<u32, Report> {
         let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
         self.asked.note(text.clone());
         assert_ne!(text, "panic", "secret-in-a-panic");
@@ -144,7 +149,12 @@ pub fn catch(call: &mut dyn FnMut()) -> Result<(), Panicked> {
 pub struct Text;
 
 impl Format<String> for Text {
-    fn parse(&self, document: &Document, _: &steadyconf::Limits) -> Result<String, Report> {
+    fn parse(
+        &self,
+        document: &Document,
+        _: &steadyconf::Limits,
+        _: &mut steadyconf::Notes,
+    ) -> Result<String, Report> {
         let text = document.layers().iter().map(|layer| layer.bytes());
         Ok(String::from_utf8_lossy(&text.collect::<Vec<_>>().concat()).into_owned())
     }

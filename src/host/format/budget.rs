@@ -9,33 +9,40 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+use super::super::std::prelude::rust_2024::*;
+use super::syntax::{self, Refused, Seeded};
+use crate::engine::Layer;
+
 /// What counting came to.
-pub(crate) enum Counted<E> {
+pub(super) enum Counted {
     Within,
     TooFar,
     /// The count ended before the document did. What is behind that place is
     /// not known, so this must not pass for `Within`.
-    Failed(E),
+    Failed(Refused),
 }
 
-/// Whether all that `de` gives, with every alias written out, stays within so
-/// many units: one for each value and one for each byte of text.
-pub(crate) fn count<'de, D: Deserializer<'de>>(de: D, units: usize) -> Counted<D::Error> {
-    let left = Cell::new(Some(units));
-    match Count(&left).deserialize(de) {
+/// Whether all that the layer holds, with every alias written out, is no more than so
+/// many values, keys included, and so many bytes of text.
+pub(super) fn count(layer: &Layer, values: usize, text: usize) -> Counted {
+    let left = Cell::new(Some((values, text)));
+    match syntax::run(layer, Seeded(Count(&left))) {
         _ if left.get().is_none() => Counted::TooFar,
         Ok(()) => Counted::Within,
-        Err(error) => Counted::Failed(error),
+        Err(refused) => Counted::Failed(refused),
     }
 }
 
 /// What is left, or nothing any more.
 #[derive(Clone, Copy)]
-struct Count<'b>(&'b Cell<Option<usize>>);
+struct Count<'b>(&'b Cell<Option<(usize, usize)>>);
 
 impl Count<'_> {
     fn spend<E: de::Error>(self, text: usize) -> Result<(), E> {
-        let left = self.0.get().and_then(|left| left.checked_sub(1 + text));
+        let left = self
+            .0
+            .get()
+            .and_then(|(values, bytes)| Some((values.checked_sub(1)?, bytes.checked_sub(text)?)));
         self.0.set(left);
         match left {
             Some(_) => Ok(()),

@@ -1,16 +1,19 @@
-//! Says why a document does not fit a type: which field, what was expected and
-//! what kind of thing was found. Never a value.
+//! Goes along while a value is deserialized, and notes what is worth knowing: why
+//! the document does not fit the type (which field, what was expected and what kind
+//! of thing was found, never a value), which keys nothing takes, and which fields
+//! are secrets.
 //!
 //! Parsers quote the input in their messages (`invalid type: string "sk-…"`),
 //! and a text that was once mixed with a secret cannot be cleaned any more. So a
 //! wrapper around the deserializer catches what is wrong before it becomes
 //! text: the `serde` data model tells kind and expectation apart. It knows no
-//! format; the lines and columns are the parser's, in `yaml.rs`.
+//! format, so the words are the same for all; the lines and columns are the
+//! parser's, in `syntax.rs`.
 //!
-//! It runs only after a parse has failed, so it may be slow.
+//! It is there in every parse, so all that costs is left until something is wrong.
 
 use core::cell::{Cell, RefCell};
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::marker::PhantomData;
 
 use serde::de::{
@@ -18,10 +21,14 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::std::error::Error as StdError;
-use super::std::format;
-use super::std::prelude::rust_2024::*;
-use crate::engine::path::Segment;
+use super::super::secret::NAME_OF_SECRETS;
+use super::super::std::collections::HashSet;
+use super::super::std::error::Error as StdError;
+use super::super::std::format;
+use super::super::std::prelude::rust_2024::*;
+use super::words::{OneOf, in_words, kind_of, like_one_of};
+use crate::engine::Violation;
+use crate::engine::path::{PathDisplay, Segment};
 
 /// What is wrong with a field.
 #[derive(Clone, Debug)]
@@ -42,7 +49,7 @@ pub(crate) enum Problem {
         known: &'static [&'static str],
     },
     Missing(&'static str),
-    Duplicate(&'static str),
+    Duplicate(String),
     /// The type's own code refused it. What it says may quote the value.
     Custom,
 }
@@ -72,7 +79,10 @@ impl Problem {
             }
             Problem::Variant(names) => format!("expected {}", OneOf(names)),
             Problem::Unknown { known: [], .. } => "unknown key; none is expected here".into(),
-            Problem::Unknown { known, .. } => format!("unknown key; expected {}", OneOf(known)),
+            Problem::Unknown { key, known } => match like_one_of(key, known) {
+                Some(known) => format!("unknown key; did you mean `{known}`?"),
+                None => format!("unknown key; expected {}", OneOf(known)),
+            },
             Problem::Missing(field) => format!("the key `{field}` is missing"),
             Problem::Duplicate(field) => format!("the key `{field}` is given twice"),
             Problem::Custom => custom.into(),
@@ -84,21 +94,6 @@ fn is_a_holder(kind: &str) -> bool {
     matches!(kind, "a list" | "a mapping")
 }
 
-struct OneOf(&'static [&'static str]);
-
-impl fmt::Display for OneOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.len() > 1 {
-            f.write_str("one of ")?;
-        }
-        for (index, name) in self.0.iter().enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}`{name}`")?;
-        }
-        Ok(())
-    }
-}
-
 /// A problem with the path to its field.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
@@ -108,18 +103,125 @@ pub(crate) struct Fault {
     pub(crate) is_key: bool,
 }
 
-/// Where the deserializer is, and what was caught last.
-#[derive(Default)]
-pub(crate) struct Trace {
-    path: RefCell<Vec<Segment>>,
-    key: RefCell<Option<String>>,
-    fault: RefCell<Option<Fault>>,
-    caught: Cell<usize>,
+impl Fault {
+    /// The key that is given twice, if it is that.
+    pub(crate) fn given_twice(&self) -> Option<Violation> {
+        match &self.problem {
+            Problem::Duplicate(_) => Some(self.violation(None, "")),
+            _ => None,
+        }
+    }
+
+    /// The path of the key that nothing takes, if it is that.
+    pub(crate) fn unknown_key(&self) -> Option<&[Segment]> {
+        matches!(self.problem, Problem::Unknown { .. }).then_some(&self.path)
+    }
+
+    /// What to tell people; see [`Problem::message`].
+    pub(crate) fn violation(&self, kind: Option<&str>, custom: &str) -> Violation {
+        let path = PathDisplay(&self.path).to_string();
+        Violation::new(path, self.problem.message(kind, custom))
+    }
 }
 
-impl Trace {
+/// A key that nothing takes.
+#[derive(Clone, Debug)]
+pub(crate) struct UnknownKey {
+    pub(crate) path: Vec<Segment>,
+    pub(crate) like: Option<&'static str>,
+}
+
+/// More are not kept: nobody reads them.
+const MAX_NOTED: usize = 64;
+
+/// Where the deserializer is, and what was noted on the way.
+#[derive(Default)]
+pub(crate) struct Guide {
+    path: RefCell<Trail>,
+    /// The key that was read last.
+    key: RefCell<String>,
+    /// What the visitor that refused last says it expects.
+    expected: RefCell<Option<String>>,
+    fault: RefCell<Option<Fault>>,
+    caught: Cell<usize>,
+    unknown_keys: RefCell<Vec<UnknownKey>>,
+    secrets: RefCell<Vec<Vec<Segment>>>,
+}
+
+/// A path that grows and shrinks without a new allocation for each key.
+#[derive(Default)]
+struct Trail {
+    keys: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Index(usize),
+    /// Begins here among the keys.
+    Key(usize),
+}
+
+impl Trail {
+    fn segments(&self) -> Vec<Segment> {
+        let mut end = self.keys.len();
+        let segment = |step: &Step| match *step {
+            Step::Index(index) => Segment::Index(index),
+            Step::Key(start) => {
+                let key = self.keys[start..end].into();
+                end = start;
+                Segment::Key(key)
+            }
+        };
+        let mut segments: Vec<_> = self.steps.iter().rev().map(segment).collect();
+        segments.reverse();
+        segments
+    }
+
+    fn leave(&mut self) {
+        if let Some(Step::Key(start)) = self.steps.pop() {
+            self.keys.truncate(start);
+        }
+    }
+}
+
+impl Guide {
+    /// Goes along with a deserializer.
+    pub(crate) fn along<D>(&self, de: D) -> Tracked<'_, D> {
+        Tracked {
+            inner: de,
+            guide: self,
+            is_key: false,
+            fields: None,
+        }
+    }
+
+    /// Notes what is wrong, and gives the parser's error.
+    pub(crate) fn caught<E: de::Error>(&self, caught: Caught<E>) -> E {
+        self.release(caught, false)
+    }
+
+    /// What was found to be wrong.
+    pub(crate) fn taken(&self) -> Option<Fault> {
+        self.fault.take()
+    }
+
+    /// Both.
+    pub(crate) fn fault<E: de::Error>(&self, caught: Caught<E>) -> (E, Option<Fault>) {
+        let error = self.release(caught, false);
+        (error, self.fault.take())
+    }
+
+    pub(crate) fn unknown_keys(&self) -> Vec<UnknownKey> {
+        self.unknown_keys.take()
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<Vec<Segment>> {
+        self.secrets.take()
+    }
+
     fn note(&self, mut problem: Problem, is_key: bool) {
-        let mut path = self.path.borrow().clone();
+        let mut path = self.path.borrow().segments();
         match &mut problem {
             Problem::Unknown { key, .. } => path.push(Segment::Key(key.clone())),
             // The path is the map's; what is there is told apart from it.
@@ -137,10 +239,35 @@ impl Trace {
         self.caught.set(self.caught.get() + 1);
     }
 
-    fn within<R>(&self, segment: Segment, f: impl FnOnce() -> R) -> R {
-        self.path.borrow_mut().push(segment);
+    fn note_unknown_key(&self, fields: &'static [&'static str]) {
+        let mut noted = self.unknown_keys.borrow_mut();
+        if noted.len() < MAX_NOTED {
+            let like = like_one_of(&self.key.borrow(), fields);
+            let path = self.path.borrow().segments();
+            noted.push(UnknownKey { path, like });
+        }
+    }
+
+    fn note_secret(&self) {
+        let path = self.path.borrow().segments();
+        self.secrets.borrow_mut().push(path);
+    }
+
+    fn at_index<R>(&self, index: usize, f: impl FnOnce() -> R) -> R {
+        self.path.borrow_mut().steps.push(Step::Index(index));
         let result = f();
-        self.path.borrow_mut().pop();
+        self.path.borrow_mut().leave();
+        result
+    }
+
+    fn at_key<R>(&self, f: impl FnOnce() -> R) -> R {
+        {
+            let path = &mut *self.path.borrow_mut();
+            path.steps.push(Step::Key(path.keys.len()));
+            path.keys.push_str(&self.key.borrow());
+        }
+        let result = f();
+        self.path.borrow_mut().leave();
         result
     }
 
@@ -157,28 +284,10 @@ impl Trace {
     }
 }
 
-/// Deserializes with `seed`, and says what is wrong besides the parser's error.
-pub(crate) fn trace<'de, S, D>(seed: S, de: D) -> Result<S::Value, (D::Error, Option<Fault>)>
-where
-    S: DeserializeSeed<'de>,
-    D: Deserializer<'de>,
-{
-    let trace = Trace::default();
-    let tracked = Tracked {
-        inner: de,
-        trace: &trace,
-        is_key: false,
-    };
-    seed.deserialize(tracked).map_err(|caught| {
-        let error = trace.release(caught, false);
-        (error, trace.fault.take())
-    })
-}
-
 /// An error on its way from user code to the parser (`Own`) or from the parser
 /// to user code (`Passed`).
 #[derive(Debug)]
-enum Caught<E> {
+pub(crate) enum Caught<E> {
     Own(Problem),
     Passed(E),
 }
@@ -233,24 +342,33 @@ impl<E: de::Error> de::Error for Caught<E> {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Caught::Own(Problem::Duplicate(field))
+        Caught::Own(Problem::Duplicate(field.into()))
     }
 }
 
 /// A deserializer, visitor, access or seed that is watched.
-struct Tracked<'t, I> {
+pub(crate) struct Tracked<'t, I> {
     inner: I,
-    trace: &'t Trace,
+    guide: &'t Guide,
     is_key: bool,
+    /// Of a value: the fields of the struct that it stands in. Of a visitor: those of
+    /// the struct that it makes.
+    fields: Option<&'static [&'static str]>,
 }
 
 impl<'t, I> Tracked<'t, I> {
     fn wrap<J>(&self, inner: J) -> Tracked<'t, J> {
         Tracked {
             inner,
-            trace: self.trace,
+            guide: self.guide,
             is_key: self.is_key,
+            fields: None,
         }
+    }
+
+    fn with_fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = Some(fields);
+        self
     }
 }
 
@@ -264,16 +382,17 @@ impl<'t, D> Tracked<'t, D> {
         D: Deserializer<'de>,
         V: Visitor<'de>,
     {
-        let (trace, is_key) = (self.trace, self.is_key);
-        let expected = format!("{}", Expecting(&visitor, PhantomData));
-        let before = trace.caught.get();
+        let (guide, is_key) = (self.guide, self.is_key);
+        let before = guide.caught.get();
         let visitor = self.wrap(visitor);
         call(self.inner, visitor).map_err(|error| {
-            // Nothing was caught below, so the deserializer itself refused, here.
-            if trace.caught.get() == before {
-                let expected = in_words(&expected);
-                let found = None;
-                trace.note(Problem::Mismatch { expected, found }, is_key);
+            // Nothing was caught below, so the deserializer itself refused, here, and
+            // asked the visitor what it expects to tell us.
+            if guide.caught.get() == before {
+                if let Some(expected) = guide.expected.take() {
+                    let found = None;
+                    guide.note(Problem::Mismatch { expected, found }, is_key);
+                }
             }
             Caught::Passed(error)
         })
@@ -322,15 +441,44 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tracked<'_, D> {
         deserialize_option();
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
-        deserialize_newtype_struct(name: &'static str);
         deserialize_seq();
         deserialize_tuple(len: usize);
         deserialize_tuple_struct(name: &'static str, len: usize);
         deserialize_map();
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
-        deserialize_ignored_any();
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        if name == NAME_OF_SECRETS {
+            self.guide.note_secret();
+        }
+        self.run(visitor, |de, visitor| {
+            de.deserialize_newtype_struct(name, visitor)
+        })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.run(visitor, |de, visitor| {
+            de.deserialize_struct(name, fields, visitor.with_fields(fields))
+        })
+    }
+
+    /// What a struct has no field for is asked for in this way.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        if let Some(fields) = self.fields {
+            self.guide.note_unknown_key(fields);
+        }
+        self.run(visitor, |de, visitor| de.deserialize_ignored_any(visitor))
     }
 
     fn is_human_readable(&self) -> bool {
@@ -343,7 +491,7 @@ macro_rules! visit_scalar {
         $(fn $method<E: de::Error>(self, value: $type) -> Result<Self::Value, E> {
             self.note_key(&value);
             let visited = self.inner.$method::<Caught<E>>(value);
-            visited.map_err(|caught| self.trace.release(caught, self.is_key))
+            visited.map_err(|caught| self.guide.release(caught, self.is_key))
         })*
     };
 }
@@ -351,7 +499,10 @@ macro_rules! visit_scalar {
 impl<V> Tracked<'_, V> {
     fn note_key(&self, key: &impl fmt::Display) {
         if self.is_key {
-            *self.trace.key.borrow_mut() = Some(key.to_string());
+            let mut noted = self.guide.key.borrow_mut();
+            noted.clear();
+            // Writing to a String cannot fail.
+            let _ = write!(noted, "{key}");
         }
     }
 }
@@ -359,8 +510,12 @@ impl<V> Tracked<'_, V> {
 impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
     type Value = V::Value;
 
+    /// Asked for only when something is refused.
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.expecting(f)
+        let expected = format!("{}", Expecting(&self.inner, PhantomData));
+        f.write_str(&expected)?;
+        *self.guide.expected.borrow_mut() = Some(in_words(&expected));
+        Ok(())
     }
 
     visit_scalar! {
@@ -385,55 +540,56 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
 
     fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Self::Value, E> {
         let visited = self.inner.visit_bytes::<Caught<E>>(value);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
         let visited = self.inner.visit_none::<Caught<E>>();
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
         let visited = self.inner.visit_unit::<Caught<E>>();
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
         let de = self.wrap(de);
         let visited = self.inner.visit_some(de);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
         let de = self.wrap(de);
         let visited = self.inner.visit_newtype_struct(de);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         let seq = TrackedSeq {
             seq,
-            trace: self.trace,
+            guide: self.guide,
             index: 0,
         };
         let visited = self.inner.visit_seq(seq);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         let map = TrackedMap {
             map,
-            trace: self.trace,
-            key: String::new(),
+            guide: self.guide,
+            fields: self.fields,
+            keys: HashSet::new(),
         };
         let visited = self.inner.visit_map(map);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Self::Value, A::Error> {
         let data = self.wrap(data);
         let visited = self.inner.visit_enum(data);
-        visited.map_err(|caught| self.trace.release(caught, self.is_key))
+        visited.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 }
 
@@ -441,15 +597,20 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Tracked<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
-        let de = self.wrap(de);
+        let de = Tracked {
+            inner: de,
+            guide: self.guide,
+            is_key: self.is_key,
+            fields: self.fields,
+        };
         let value = self.inner.deserialize(de);
-        value.map_err(|caught| self.trace.release(caught, self.is_key))
+        value.map_err(|caught| self.guide.release(caught, self.is_key))
     }
 }
 
 struct TrackedSeq<'t, A> {
     seq: A,
-    trace: &'t Trace,
+    guide: &'t Guide,
     index: usize,
 }
 
@@ -460,16 +621,11 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for TrackedSeq<'_, A> {
     where
         S: DeserializeSeed<'de>,
     {
-        let seed = Tracked {
-            inner: seed,
-            trace: self.trace,
-            is_key: false,
-        };
-        let segment = Segment::Index(self.index);
+        let seed = self.guide.along(seed);
+        let index = self.index;
         self.index += 1;
-        let element = self
-            .trace
-            .within(segment, || self.seq.next_element_seed(seed));
+        let guide = self.guide;
+        let element = guide.at_index(index, || self.seq.next_element_seed(seed));
         element.map_err(Caught::Passed)
     }
 
@@ -480,8 +636,10 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for TrackedSeq<'_, A> {
 
 struct TrackedMap<'t, A> {
     map: A,
-    trace: &'t Trace,
-    key: String,
+    guide: &'t Guide,
+    fields: Option<&'static [&'static str]>,
+    /// The keys so far, of a map that is no struct: a struct minds by itself.
+    keys: HashSet<String>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrackedMap<'_, A> {
@@ -491,30 +649,27 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrackedMap<'_, A> {
     where
         S: DeserializeSeed<'de>,
     {
-        let seed = Tracked {
-            inner: seed,
-            trace: self.trace,
-            is_key: true,
-        };
-        self.trace.key.take();
-        let key = self.map.next_key_seed(seed);
-        self.key = self.trace.key.take().unwrap_or_default();
-        key.map_err(Caught::Passed)
+        let mut seed = self.guide.along(seed);
+        seed.is_key = true;
+        self.guide.key.borrow_mut().clear();
+        let found = self.map.next_key_seed(seed).map_err(Caught::Passed)?;
+        if self.fields.is_none() && found.is_some() {
+            let key = self.guide.key.borrow();
+            if !self.keys.insert(key.clone()) {
+                return Err(Caught::Own(Problem::Duplicate(key.clone())));
+            }
+        }
+        Ok(found)
     }
 
     fn next_value_seed<S>(&mut self, seed: S) -> Result<S::Value, Self::Error>
     where
         S: DeserializeSeed<'de>,
     {
-        let seed = Tracked {
-            inner: seed,
-            trace: self.trace,
-            is_key: false,
-        };
-        let segment = Segment::Key(core::mem::take(&mut self.key));
-        let value = self
-            .trace
-            .within(segment, || self.map.next_value_seed(seed));
+        let mut seed = self.guide.along(seed);
+        seed.fields = self.fields;
+        let guide = self.guide;
+        let value = guide.at_key(|| self.map.next_value_seed(seed));
         value.map_err(Caught::Passed)
     }
 
@@ -532,14 +687,9 @@ impl<'de, 't, A: EnumAccess<'de>> EnumAccess<'de> for Tracked<'t, A> {
         S: DeserializeSeed<'de>,
     {
         let seed = self.wrap(seed);
-        let trace = self.trace;
+        let guide = self.guide;
         let (value, variant) = self.inner.variant_seed(seed).map_err(Caught::Passed)?;
-        let variant = Tracked {
-            inner: variant,
-            trace,
-            is_key: false,
-        };
-        Ok((value, variant))
+        Ok((value, guide.along(variant)))
     }
 }
 
@@ -574,47 +724,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Tracked<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
-        let visitor = self.wrap(visitor);
+        let visitor = self.wrap(visitor).with_fields(fields);
         let value = self.inner.struct_variant(fields, visitor);
         value.map_err(Caught::Passed)
     }
-}
-
-fn kind_of(unexpected: &Unexpected<'_>) -> &'static str {
-    match unexpected {
-        Unexpected::Bool(_) => "a boolean",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
-        Unexpected::Float(_) => "a number with a fraction",
-        Unexpected::Char(_) | Unexpected::Str(_) => "a string",
-        Unexpected::Bytes(_) => "bytes",
-        Unexpected::Unit | Unexpected::Option => "nothing",
-        Unexpected::Seq => "a list",
-        Unexpected::Map => "a mapping",
-        Unexpected::Other("integer") => "a whole number",
-        _ => "something else",
-    }
-}
-
-/// What visitors call their expectation, in the words of who writes a
-/// configuration. What is not known here is a type's own wording, and stays.
-fn in_words(expected: &str) -> String {
-    let words = match expected {
-        "a borrowed string" => "a string",
-        "a boolean" => "true or false",
-        "f32" | "f64" => "a number",
-        "i8" => "a whole number from -128 to 127",
-        "i16" => "a whole number from -32768 to 32767",
-        "i32" => "a whole number from -2147483648 to 2147483647",
-        "i64" | "i128" | "isize" => "a whole number",
-        "u8" => "a whole number from 0 to 255",
-        "u16" => "a whole number from 0 to 65535",
-        "u32" => "a whole number from 0 to 4294967295",
-        "u64" | "u128" | "usize" => "a whole number, 0 or more",
-        "a sequence" => "a list",
-        "a map" => "a mapping",
-        "unit" => "nothing",
-        _ if expected.starts_with("struct ") => "a mapping",
-        other => other,
-    };
-    words.into()
 }

@@ -1,0 +1,204 @@
+//! The parsers: the only file that names them, so that another can take the place of
+//! any. It hands out deserializers, and says what is wrong with a text and where,
+//! without quoting it.
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
+
+use super::super::std::format;
+use super::super::std::prelude::rust_2024::*;
+use super::scan;
+use super::whole;
+use crate::engine::{Layer, Place, Violation};
+
+/// The language of a layer, told by the ending of its name. JSON is YAML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Yaml,
+    #[cfg(feature = "toml")]
+    Toml,
+    #[cfg(feature = "json")]
+    Json,
+}
+
+impl Syntax {
+    pub(super) fn of(layer: &Layer) -> Self {
+        match layer.origin().rsplit_once('.') {
+            #[cfg(feature = "toml")]
+            Some((_, "toml")) => Syntax::Toml,
+            #[cfg(feature = "json")]
+            Some((_, "json")) => Syntax::Json,
+            _ => Syntax::Yaml,
+        }
+    }
+}
+
+/// A parser's error, as far as it is worth anything: what it says may quote the
+/// input.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refused {
+    pub(super) place: Option<Place>,
+    /// It kept a bound of its own.
+    pub(super) limit: Option<&'static str>,
+}
+
+/// Something to do with any deserializer. The error comes back with what `judge`
+/// makes of it.
+pub(super) trait Task {
+    type Value;
+
+    fn run<'de, D: Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error>;
+}
+
+/// A seed is the plainest of tasks.
+pub(super) struct Seeded<S>(pub(super) S);
+
+impl<S: for<'de> DeserializeSeed<'de, Value = V>, V> Task for Seeded<S> {
+    type Value = V;
+
+    fn run<'de, D: Deserializer<'de>>(self, de: D) -> Result<V, D::Error> {
+        self.0.deserialize(de)
+    }
+}
+
+/// Parses the layer's bytes, and does this with what comes of it.
+pub(super) fn run<K: Task>(layer: &Layer, task: K) -> Result<K::Value, Refused> {
+    match Syntax::of(layer) {
+        Syntax::Yaml => {
+            let de = serde_yaml::Deserializer::from_slice(layer.bytes());
+            task.run(de).map_err(|error| yaml_refused(&error, layer))
+        }
+        #[cfg(feature = "toml")]
+        Syntax::Toml => {
+            let text = core::str::from_utf8(layer.bytes()).map_err(|_| Refused::default())?;
+            let refused = |error: toml::de::Error| toml_refused(&error, text, layer);
+            let de = toml::Deserializer::parse(text).map_err(refused)?;
+            task.run(de).map_err(refused)
+        }
+        #[cfg(feature = "json")]
+        Syntax::Json => {
+            let mut de = serde_json::Deserializer::from_slice(layer.bytes());
+            let value = task.run(&mut de);
+            let value = value.and_then(|value| de.end().map(|()| value));
+            value.map_err(|error| json_refused(&error, layer))
+        }
+    }
+}
+
+/// What is wrong with the text itself, if anything is.
+///
+/// Nothing is deserialized here, so the words are the parser's own: they name the
+/// construct and the place, and never quote.
+pub(super) fn fault(layer: &Layer) -> Option<Violation> {
+    match Syntax::of(layer) {
+        Syntax::Yaml => yaml_fault(layer),
+        #[cfg(feature = "toml")]
+        Syntax::Toml => toml_fault(layer),
+        #[cfg(feature = "json")]
+        Syntax::Json => {
+            let error = serde_json::from_slice::<IgnoredAny>(layer.bytes()).err()?;
+            let text = format!("{error}");
+            let message = text.split(" at line ").next().unwrap_or_default();
+            let place = json_refused(&error, layer).place?;
+            Some(Violation::new("", format!("not valid JSON: {message}")).at(place))
+        }
+    }
+}
+
+/// Whether a text is a number, a truth or nothing, or a string in quotes: what YAML
+/// would read otherwise than by its letters.
+pub(crate) fn is_more_than_letters(text: &str) -> bool {
+    match serde_yaml::from_str(text) {
+        Ok(serde_yaml::Value::String(_)) => text.starts_with(['"', '\'']),
+        Ok(value) => !(value.is_mapping() || value.is_sequence() || text.is_empty()),
+        Err(_quotes_the_input) => false,
+    }
+}
+
+/// Writes a value so that it reads back as the same.
+pub(crate) fn write(value: &impl serde::Serialize) -> Option<String> {
+    serde_yaml::to_string(value).ok()
+}
+
+/// Whether a text has no value in it, for a text that is not UTF-8: it may be UTF-16,
+/// which YAML allows.
+pub(super) fn holds_nothing(bytes: &[u8]) -> bool {
+    matches!(
+        serde_yaml::from_slice::<Option<IgnoredAny>>(bytes),
+        Ok(None)
+    )
+}
+
+fn yaml_refused(error: &serde_yaml::Error, layer: &Layer) -> Refused {
+    let place = error.location();
+    let text = error.to_string();
+    // Compared, not repeated.
+    let limit = if text.starts_with("recursion limit exceeded") {
+        Some("nested more than 128 levels deep")
+    } else if text.starts_with("repetition limit exceeded") {
+        Some("its aliases (`*name`) expand to too much")
+    } else {
+        None
+    };
+    Refused {
+        place: place.map(|at| whole(layer).at(at.line(), at.column())),
+        limit,
+    }
+}
+
+fn yaml_fault(layer: &Layer) -> Option<Violation> {
+    let error = serde_yaml::from_slice::<IgnoredAny>(layer.bytes()).err()?;
+    let text = error.to_string();
+    if text.contains("more than one document") {
+        let message = "expected one document, found a second one after `---`";
+        let place = scan::second_document(layer.bytes());
+        let place = place.map_or_else(|| whole(layer), |line| whole(layer).at(line, 1));
+        return Some(Violation::new("", format!("not valid YAML: {message}")).at(place));
+    }
+    let place = yaml_refused(&error, layer).place;
+    let message = match place.as_ref().and_then(|p| p.line().zip(p.column())) {
+        // The place comes first in our errors; say it once.
+        Some((line, column)) => text.replacen(&format!(" at line {line} column {column}"), "", 1),
+        None => text,
+    };
+    let place = place.unwrap_or_else(|| whole(layer));
+    Some(Violation::new("", format!("not valid YAML: {message}")).at(place))
+}
+
+#[cfg(feature = "json")]
+fn json_refused(error: &serde_json::Error, layer: &Layer) -> Refused {
+    let deep = format!("{error}").starts_with("recursion limit exceeded");
+    let at = (error.line() > 0).then(|| whole(layer).at(error.line(), error.column().max(1)));
+    Refused {
+        place: at,
+        limit: deep.then_some("nested more than 128 levels deep"),
+    }
+}
+
+#[cfg(feature = "toml")]
+fn toml_refused(error: &toml::de::Error, text: &str, layer: &Layer) -> Refused {
+    let place = error.span().map(|span| {
+        let (line, column) = line_and_column(text, span.start);
+        whole(layer).at(line, column)
+    });
+    Refused { place, limit: None }
+}
+
+#[cfg(feature = "toml")]
+fn toml_fault(layer: &Layer) -> Option<Violation> {
+    let Ok(text) = core::str::from_utf8(layer.bytes()) else {
+        return Some(Violation::new("", "not valid TOML: not UTF-8").at(whole(layer)));
+    };
+    let error = toml::de::DeTable::parse(text).err()?;
+    // Where it names keys, it names no more than our own paths do.
+    let message = format!("not valid TOML: {}", error.message());
+    let place = toml_refused(&error, text, layer).place;
+    Some(Violation::new("", message).at(place.unwrap_or_else(|| whole(layer))))
+}
+
+#[cfg(feature = "toml")]
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, before[start..].chars().count() + 1)
+}

@@ -1,0 +1,111 @@
+//! A value that does not print itself.
+
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::std::prelude::rust_2024::*;
+use super::std::thread_local;
+
+const REDACTED: &str = "[redacted]";
+
+/// How a deserializer that goes along knows one.
+pub(crate) const NAME_OF_SECRETS: &str = "steadyconf::Secret";
+
+/// A value that does not print itself: `Debug`, `Display` and `Serialize` give
+/// `[redacted]`. It reads like a `T`.
+///
+/// Fields of this type are masked in a [`Diff`](crate::Diff), whatever they are
+/// called. It does not wipe memory.
+///
+/// ```
+/// use steadyconf::Secret;
+///
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Provider {
+///     api_key: Secret<String>,
+/// }
+///
+/// let provider: Provider = serde_yaml::from_str("api_key: sk-123456")?;
+/// assert_eq!(format!("{provider:?}"), "Provider { api_key: [redacted] }");
+/// assert_eq!(provider.api_key.expose(), "sk-123456");
+/// # Ok::<(), serde_yaml::Error>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secret<T>(T);
+
+impl<T> Secret<T> {
+    /// Keeps a value from printing itself.
+    pub const fn new(value: T) -> Self {
+        Secret(value)
+    }
+
+    /// The value. Whatever is done with it is no longer kept secret.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+
+    /// The value itself.
+    pub fn into_exposed(self) -> T {
+        self.0
+    }
+}
+
+impl<T> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Secret(value)
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl<T> Serialize for Secret<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(REDACTED)
+    }
+}
+
+thread_local! {
+    static READ: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many secrets were read on this thread, so that a deserializer that goes along
+/// can tell whether it saw all of them: `serde` sets the content of flattened and
+/// untagged types aside, and reads it behind everybody's back.
+pub(crate) fn read_so_far() -> usize {
+    READ.get()
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        READ.set(READ.get().wrapping_add(1));
+        de.deserialize_newtype_struct(NAME_OF_SECRETS, Inside(PhantomData))
+    }
+}
+
+struct Inside<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Inside<T> {
+    type Value = Secret<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, de: D) -> Result<Secret<T>, D::Error> {
+        T::deserialize(de).map(Secret)
+    }
+}
