@@ -22,7 +22,7 @@ use serde::de::{
 };
 
 use super::super::secret::NAME_OF_SECRETS;
-use super::super::std::collections::HashSet;
+use super::super::std::collections::BTreeSet;
 use super::super::std::error::Error as StdError;
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
@@ -496,6 +496,20 @@ macro_rules! visit_scalar {
     };
 }
 
+macro_rules! visit_text {
+    ($($method:ident($type:ty);)*) => {
+        $(fn $method<E: de::Error>(self, value: $type) -> Result<Self::Value, E> {
+            if self.is_key {
+                let mut noted = self.guide.key.borrow_mut();
+                noted.clear();
+                noted.push_str(&value);
+            }
+            let visited = self.inner.$method::<Caught<E>>(value);
+            visited.map_err(|caught| self.guide.release(caught, self.is_key))
+        })*
+    };
+}
+
 impl<V> Tracked<'_, V> {
     fn note_key(&self, key: &impl fmt::Display) {
         if self.is_key {
@@ -533,6 +547,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
         visit_f32(f32);
         visit_f64(f64);
         visit_char(char);
+    }
+
+    visit_text! {
         visit_str(&str);
         visit_borrowed_str(&'de str);
         visit_string(String);
@@ -580,7 +597,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
             map,
             guide: self.guide,
             fields: self.fields,
-            keys: HashSet::new(),
+            keys: BTreeSet::new(),
         };
         let visited = self.inner.visit_map(map);
         visited.map_err(|caught| self.guide.release(caught, self.is_key))
@@ -639,7 +656,7 @@ struct TrackedMap<'t, A> {
     guide: &'t Guide,
     fields: Option<&'static [&'static str]>,
     /// The keys so far, of a map that is no struct: a struct minds by itself.
-    keys: HashSet<String>,
+    keys: BTreeSet<String>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrackedMap<'_, A> {

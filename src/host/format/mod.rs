@@ -117,7 +117,8 @@ const REFUSED_BY_TYPE: &str =
 /// A layer that can be parsed straight into a type. Merge keys are nothing that a
 /// type knows of.
 fn is_plain(layer: &Layer) -> bool {
-    let merge_key = || layer.bytes().windows(2).any(|pair| pair == b"<<");
+    let bytes = layer.bytes();
+    let merge_key = || bytes.contains(&b'<') && bytes.windows(2).any(|pair| pair == b"<<");
     *layer.content() == Content::Document && (Syntax::of(layer) != Syntax::Yaml || !merge_key())
 }
 

@@ -47,22 +47,42 @@ pub(super) fn check(bytes: &[u8], max_values: usize) -> Result<(), TooMuch> {
     Ok(())
 }
 
-/// Whether a glance shows that it cannot be too much: each level takes a character of
-/// its own, and so does each value.
+/// Whether a glance shows that it cannot be too much. Each flow level takes a bracket.
+/// Each block level takes a column of its own, so that on any line there are no more
+/// than it has spaces before it and signs in it. And there is a sign, or the end of a
+/// line, before every value but the first, and two values have at most two of them.
 fn is_small(bytes: &[u8], max_values: usize) -> bool {
-    let mut marks = 0;
-    let mut levels = 0;
+    let mut signs = 0;
+    let mut brackets = 0;
+    let mut level = 0;
+    let mut deepest = 0;
+    let mut at_start = true;
     for byte in bytes {
-        marks += usize::from(matches!(
-            byte,
-            b'\n' | b'\r' | b',' | b':' | b'-' | b'?' | b'[' | b'{'
-        ));
-        levels += usize::from(matches!(byte, b'[' | b'{' | b'-' | b'?' | b':'));
+        match byte {
+            b' ' if at_start => level += 1,
+            b'\n' | b'\r' => {
+                signs += 1;
+                deepest = deepest.max(level);
+                level = 0;
+                at_start = true;
+            }
+            b'-' | b'?' | b':' => {
+                signs += 1;
+                level += 1;
+                at_start = false;
+            }
+            b'[' | b'{' => {
+                signs += 1;
+                brackets += 1;
+                at_start = false;
+            }
+            b',' => signs += 1,
+            // Other line ends, and UTF-16: no glance is enough.
+            0x00 | 0x85 | 0xa8 | 0xa9 | 0xfe | 0xff => return false,
+            _ => at_start = false,
+        }
     }
-    // A mark may stand between two values.
-    levels < MAX_DEPTH
-        && marks.saturating_mul(2) + 1 < max_values
-        && core::str::from_utf8(bytes).is_ok()
+    brackets + deepest.max(level) < MAX_DEPTH && signs * 2 + 1 < max_values
 }
 
 /// The text as libyaml takes it: UTF-8, or UTF-16 with its mark; and of what is
