@@ -91,9 +91,10 @@ fn reach(layer: &Layer, path: &[Segment], aim: Aim) -> Option<(Reached, Place)> 
     if is_text || aim == Aim::Key && common == path.len() {
         return Some(reached(common, "a string"));
     }
-    let (inside, place) = reach_inside(layer, &path[common..], aim)?;
+    // A line of one value says nothing.
+    let (inside, _) = reach_inside(layer, &path[common..], aim)?;
     let depth = common + inside.depth;
-    Some((Reached { depth, ..inside }, place))
+    Some(reached(depth, inside.stopped_at))
 }
 
 fn reach_inside(layer: &Layer, path: &[Segment], aim: Aim) -> Option<(Reached, Place)> {
