@@ -141,8 +141,8 @@ fn g13_a_problem_names_the_file_that_supplied_the_value() {
         (
             "a: [1,\n",
             &[
-                "1.yaml:2:1: not valid YAML: did not find expected node content, while parsing a \
-                 flow node",
+                "1.yaml:2:1: not valid YAML: expected a value; is there a comma or a bracket too \
+                 many?",
             ],
         ),
         (

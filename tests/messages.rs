@@ -249,19 +249,19 @@ fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
     let table = [
         (
             "names: [sk-canary",
-            "c.yaml:2:1: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence at line 1 column 8",
+            "c.yaml:1:8: not valid YAML: this `[` is not closed, or a comma is missing in it",
         ),
         (
             "names: \"sk-canary",
-            "c.yaml:1:18: not valid YAML: found unexpected end of stream, while scanning a quoted scalar at line 1 column 8",
+            "c.yaml:1:8: not valid YAML: this quote is never closed",
         ),
         (
             "names: @sk-canary",
-            "c.yaml:1:8: not valid YAML: found character that cannot start any token, while scanning for the next token",
+            "c.yaml:1:8: not valid YAML: a value cannot begin with this character; put it in quotes",
         ),
         (
             "small: *canary",
-            "c.yaml:1:8: not valid YAML: unknown anchor",
+            "c.yaml:1:8: not valid YAML: there is no such anchor; put the text in quotes if it is no alias",
         ),
         (
             "small: 1\n---\nsmall: canary",
@@ -269,7 +269,7 @@ fn g06_a_syntax_error_says_what_and_where_and_never_the_text() {
         ),
         (
             "small: canary: 1",
-            "c.yaml:1:14: not valid YAML: mapping values are not allowed in this context",
+            "c.yaml:1:14: not valid YAML: a colon where no key may stand; check the indentation, or put the text in quotes",
         ),
     ];
     assert_messages(&table);

@@ -189,8 +189,8 @@ const BAD: &[Bad] = &[
     Bad {
         what: "bad YAML",
         breaks: |world| world.write(&SAMPLE.replace("[search]", "[search")),
-        message: "config.yaml:34:22: not valid YAML: did not find expected ',' or ']', \
-                  while parsing a flow sequence at line 33 column 17",
+        message: "config.yaml:33:17: not valid YAML: this `[` is not closed, or a comma is \
+                  missing in it",
     },
     Bad {
         what: "wrong type",

@@ -9,10 +9,9 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Deserialize;
-use steadyconf::Report;
+use steadyconf::{Report, Secret};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -32,7 +31,7 @@ pub struct LlmProvider {
     pub name: String,
     pub provider: String,
     pub model_name: String,
-    pub api_key: Option<ApiKey>,
+    pub api_key: Option<Secret<String>>,
     pub base_url: Option<String>,
     #[serde(default)]
     pub default_call_options: CallOptions,
@@ -56,7 +55,7 @@ pub struct EmbeddingProvider {
     pub name: String,
     pub provider: String,
     pub model_name: String,
-    pub api_key: Option<ApiKey>,
+    pub api_key: Option<Secret<String>>,
 }
 
 /// Where vectors are kept.
@@ -65,7 +64,7 @@ pub struct EmbeddingProvider {
 pub struct VectorStore {
     pub name: String,
     pub provider: String,
-    pub connection_string: Option<ApiKey>,
+    pub connection_string: Option<Secret<String>>,
     pub embedding_provider_name: String,
 }
 
@@ -96,27 +95,6 @@ pub struct Agent {
 
 fn ten() -> u32 {
     10
-}
-
-/// A string that does not print itself.
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    #[allow(
-        dead_code,
-        reason = "not every program that shares this file calls out"
-    )]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
 }
 
 /// What a type cannot say: names are unique, references lead somewhere, numbers

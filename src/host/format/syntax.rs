@@ -154,14 +154,115 @@ fn yaml_fault(layer: &Layer) -> Option<Violation> {
         let place = place.map_or_else(|| whole(layer), |line| whole(layer).at(line, 1));
         return Some(Violation::new("", format!("not valid YAML: {message}")).at(place));
     }
-    let place = yaml_refused(&error, layer).place;
-    let message = match place.as_ref().and_then(|p| p.line().zip(p.column())) {
-        // The place comes first in our errors; say it once.
-        Some((line, column)) => text.replacen(&format!(" at line {line} column {column}"), "", 1),
-        None => text,
-    };
+    let said = Said::of(&text);
+    let (message, at) = said.in_words();
+    let place = at.map_or_else(
+        || yaml_refused(&error, layer).place,
+        |(line, column)| Some(whole(layer).at(line, column)),
+    );
     let place = place.unwrap_or_else(|| whole(layer));
     Some(Violation::new("", format!("not valid YAML: {message}")).at(place))
+}
+
+/// What libyaml says: what is wrong, and what it was about when it found that. Both
+/// have a place.
+struct Said<'t> {
+    problem: &'t str,
+    at: Option<(usize, usize)>,
+    context: &'t str,
+    context_at: Option<(usize, usize)>,
+}
+
+impl<'t> Said<'t> {
+    fn of(text: &'t str) -> Self {
+        let (problem, context) = text.split_once(", while ").unwrap_or((text, ""));
+        let (problem, at) = place_in(problem);
+        let (context, context_at) = place_in(context);
+        Said {
+            problem,
+            at,
+            context,
+            context_at,
+        }
+    }
+
+    /// The same for people, with the place to look at: often that of the context,
+    /// where what was begun was not ended.
+    fn in_words(&self) -> (String, Option<(usize, usize)>) {
+        let begun = match self.context_at {
+            Some((line, column)) => format!("that begins at line {line} column {column}"),
+            None => String::from("it is in"),
+        };
+        let (words, at): (&str, _) = match self.problem {
+            "could not find expected ':'" => (
+                "expected a colon and a blank after this key",
+                self.context_at,
+            ),
+            "mapping values are not allowed in this context" => (
+                "a colon where no key may stand; check the indentation, or put the text in quotes",
+                self.at,
+            ),
+            "found unexpected end of stream" if self.context.contains("quoted") => {
+                ("this quote is never closed", self.context_at)
+            }
+            "did not find expected ',' or ']'" => (
+                "this `[` is not closed, or a comma is missing in it",
+                self.context_at,
+            ),
+            "did not find expected ',' or '}'" => (
+                "this `{` is not closed, or a comma is missing in it",
+                self.context_at,
+            ),
+            "found character that cannot start any token" => (
+                "a value cannot begin with this character; put it in quotes",
+                self.at,
+            ),
+            "found a tab character that violates indentation"
+            | "found a tab character where an indentation space is expected" => {
+                ("indented with a tab; use blanks", self.at)
+            }
+            "unknown anchor" => (
+                "there is no such anchor; put the text in quotes if it is no alias",
+                self.at,
+            ),
+            "did not find expected node content" => (
+                "expected a value; is there a comma or a bracket too many?",
+                self.at,
+            ),
+            "did not find expected '-' indicator" => {
+                let words = format!("expected a `- ` of the list {begun}; check the indentation");
+                return (words, self.at);
+            }
+            "did not find expected key" => {
+                let words = format!(
+                    "expected a key of the mapping {begun}; check the indentation and the quotes"
+                );
+                return (words, self.at);
+            }
+            problem => {
+                let while_ = if self.context.is_empty() {
+                    ""
+                } else {
+                    ", while "
+                };
+                return (format!("{problem}{while_}{}", self.context), self.at);
+            }
+        };
+        (words.into(), at.or(self.at))
+    }
+}
+
+/// Takes the place off the end of a phrase.
+fn place_in(phrase: &str) -> (&str, Option<(usize, usize)>) {
+    let place = || {
+        let (words, place) = phrase.rsplit_once(" at line ")?;
+        let (line, column) = place.split_once(" column ")?;
+        Some((words, (line.parse().ok()?, column.parse().ok()?)))
+    };
+    match place() {
+        Some((words, place)) => (words, Some(place)),
+        None => (phrase, None),
+    }
 }
 
 #[cfg(feature = "json")]
