@@ -161,11 +161,8 @@ fn mistakes_and_what_is_said_of_them() {
         ),
         (
             "a key missing",
-            with(
-                "    model_name: gpt-3.5-turbo     # try gpt-4\n",
-                "config.yaml:3:5: llm_providers[0]: the key `model_name` is missing",
-            ),
-            "",
+            with("    model_name: gpt-3.5-turbo     # try gpt-4\n", ""),
+            "config.yaml:3:5: llm_providers[0]: the key `model_name` is missing",
         ),
         (
             "a value missing",
@@ -174,11 +171,8 @@ fn mistakes_and_what_is_said_of_them() {
         ),
         (
             "a section without content",
-            with(
-                "  - name: search\n    description: Looks things up.\n",
-                "config.yaml:31:18: agents[0].tool_names[0]: names no tool",
-            ),
-            "",
+            with("  - name: search\n    description: Looks things up.\n", ""),
+            "config.yaml:31:18: agents[0].tool_names[0]: names no tool",
         ),
         (
             "a reference that leads nowhere",
