@@ -6,22 +6,10 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Number, Script, doc, engine, gone, ms};
+use common::{Number, Random, Script, doc, engine, gone, ms};
 use steadyconf::{
     BoxError, Change, Engine, Failure, Listener, OnCommitError, Outcome, RollbackError, Sighting,
 };
-
-/// A small generator, so that a failure is the same each time: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
 
 /// Vetoes, or fails to commit, while it is told to.
 struct Moody {

@@ -181,3 +181,20 @@ pub fn tick(folder: &Path) {
     wait_until("the file system's clock moves", || time() != before);
     fs::remove_file(&probe).unwrap();
 }
+
+/// A small generator, so that a failure is the same each time: xorshift64*.
+pub struct Random(pub u64);
+
+impl Random {
+    /// One of these.
+    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len() as u64) as usize]
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
+    }
+}

@@ -42,8 +42,12 @@ pub(super) fn field(layers: &[Layer], path: &[Segment]) -> Option<Found> {
             continue;
         };
         let there = reached.depth == path.len();
-        // An explicit null in a merge removes.
-        let removed = reached.stopped_at == NOTHING && layers.len() > 1;
+        // An explicit null in a merge removes; in a list, which is replaced as a whole,
+        // it is what it is.
+        let in_list = path
+            .iter()
+            .any(|segment| matches!(segment, Segment::Index(_)));
+        let removed = reached.stopped_at == NOTHING && layers.len() > 1 && !in_list;
         let kind = Some(reached.stopped_at).filter(|_| there && !removed);
         if kind.is_some() {
             return Some(Found { place, kind });
@@ -52,11 +56,18 @@ pub(super) fn field(layers: &[Layer], path: &[Segment]) -> Option<Found> {
         if nearest.as_ref().is_none_or(deeper) {
             nearest = Some((reached.depth, Found { place, kind }));
         }
-        if reached.stopped_at != MAPPING {
+        // A list is one layer's, with all that is in it; and a mapping, where the path
+        // goes on into a list, replaced that list.
+        let so_far = &path[..path.len().min(reached.depth + 1)];
+        if reached.stopped_at != MAPPING || so_far.iter().any(is_index) {
             break;
         }
     }
     nearest.map(|(_, found)| found)
+}
+
+fn is_index(segment: &Segment) -> bool {
+    matches!(segment, Segment::Index(_))
 }
 
 /// The key at the end of a path, in the last layer that has it.
