@@ -131,8 +131,8 @@ pub(crate) struct UnknownKey {
     pub(crate) like: Option<&'static str>,
 }
 
-/// More are not kept: nobody reads them.
-const MAX_NOTED: usize = 64;
+/// More unknown keys are not kept: nobody reads them.
+pub(super) const MAX_NOTED: usize = 64;
 
 /// Where the deserializer is, and what was noted on the way.
 #[derive(Default)]
@@ -589,6 +589,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tracked<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        if self.fields.is_some() {
+            // A struct would take a list for its fields, in their order.
+            let caught = de::Error::invalid_type(Unexpected::Seq, &self.inner);
+            return Err(self.guide.release(caught, self.is_key));
+        }
         let seq = TrackedSeq {
             seq,
             guide: self.guide,

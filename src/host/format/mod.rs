@@ -377,7 +377,13 @@ fn note(document: &Document, guide: &Guide, secrets: usize, notes: &mut Notes) {
     let text = |path: &[Segment]| PathDisplay(path).to_string();
     // Each place is another parse.
     let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
-    for (index, unknown) in guide.unknown_keys().into_iter().enumerate() {
+    let unknown_keys = guide.unknown_keys();
+    if unknown_keys.len() >= guide::MAX_NOTED {
+        notes.secrets_without_a_path();
+    }
+    for (index, unknown) in unknown_keys.into_iter().enumerate() {
+        // Nobody vouches for what it holds: it may be a misspelt secret.
+        notes.secret(text(&unknown.path));
         let message = match unknown.like {
             Some(name) => format!("unknown key; did you mean `{name}`?"),
             None => String::from("unknown key"),

@@ -102,6 +102,13 @@ impl Map {
         }
     }
 
+    /// After keys got their letters.
+    fn index_anew(&mut self) {
+        let entries = self.entries.iter().enumerate();
+        let entries = entries.filter_map(|(at, entry)| entry.as_ref().map(|(key, _)| (key, at)));
+        self.index = entries.map(|(key, at)| (key.letters(), at)).collect();
+    }
+
     fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         let at = *self.index.get(key)?;
         self.entries[at].as_mut().map(|(_, node)| node)
@@ -447,10 +454,14 @@ impl<'de> Visitor<'de> for Letters<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         if let Node::Map(map) = self.0 {
-            for (_, node) in map.entries.iter_mut().flatten() {
-                access.next_key::<de::IgnoredAny>()?;
+            for (key, node) in map.entries.iter_mut().flatten() {
+                let letters = access.next_key::<String>()?;
+                if !matches!(key.value, Value::Str(_)) {
+                    key.text = letters;
+                }
                 access.next_value_seed(Letters(node))?;
             }
+            map.index_anew();
         }
         while access
             .next_entry::<de::IgnoredAny, de::IgnoredAny>()?
