@@ -2,10 +2,16 @@
 //! that it could cost, measured in the same run; the ratio to it is the figure to
 //! compare between machines. Allocations are counted, too.
 
+#[path = "../../examples/hostile/mod.rs"]
+mod hostile;
 #[path = "../../examples/llm_config/mod.rs"]
 mod llm_config;
 
+use std::time::Duration;
+
 use divan::{AllocProfiler, Bencher};
+use llm_config::{Config, check};
+use steadyconf::{Document, Engine, Yaml};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -127,6 +133,21 @@ mod reload {
             assert!(matches!(outcome, Outcome::Rejected(_)));
         });
     }
+}
+
+/// What a hostile document of 1 MiB takes, parsed or refused.
+#[divan::bench(args = hostile::documents(1024 * 1024).into_iter().map(|(what, _)| what))]
+fn hostile_1_mib(bencher: Bencher<'_, '_>, what: &str) {
+    let documents = hostile::documents(1024 * 1024);
+    let (_, text) = documents
+        .into_iter()
+        .find(|(name, _)| *name == what)
+        .unwrap();
+    let document = Document::single("bench", text.as_bytes());
+    let engine = || Engine::<Config>::new(Yaml::new()).validate(check);
+    bencher
+        .with_inputs(engine)
+        .bench_local_refs(|engine| engine.apply(document.clone(), Duration::ZERO));
 }
 
 fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {

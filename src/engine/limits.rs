@@ -24,8 +24,8 @@ impl Limits {
         self
     }
 
-    /// Refuses a document of more values than this, keys included, each layer for
-    /// itself and all that aliases stand for included. Default 100,000. What a value
+    /// Refuses a document of more values than this, keys included, all layers together
+    /// and all that aliases stand for included. Default 100,000. What a value
     /// takes in memory is a hundred times the one or two bytes that can make one.
     #[must_use]
     pub const fn max_values(mut self, values: usize) -> Self {
@@ -47,7 +47,7 @@ impl Limits {
         self.bytes
     }
 
-    /// The most values and keys that a layer may have.
+    /// The most values and keys that a document may have.
     #[must_use]
     pub const fn values(&self) -> usize {
         self.values

@@ -15,7 +15,8 @@ use crate::engine::Layer;
 
 /// What counting came to.
 pub(super) enum Counted {
-    Within,
+    /// So many values.
+    Within(usize),
     TooFar,
     /// The count ended before the document did. What is behind that place is
     /// not known, so this must not pass for `Within`.
@@ -28,7 +29,10 @@ pub(super) fn count(layer: &Layer, values: usize, text: usize) -> Counted {
     let left = Cell::new(Some((values, text)));
     match syntax::run(layer, Seeded(Count(&left))) {
         _ if left.get().is_none() => Counted::TooFar,
-        Ok(()) => Counted::Within,
+        Ok(()) => {
+            let left = left.get().map_or(0, |(values, _)| values);
+            Counted::Within(values - left)
+        }
         Err(refused) => Counted::Failed(refused),
     }
 }

@@ -138,6 +138,11 @@ impl<T: DeserializeOwned> Task for Typed<'_, T> {
 /// much.
 fn bounds(document: &Document, limits: &Limits) -> Result<(), Report> {
     let mut report = Report::new();
+    let mut room = Room {
+        limits: *limits,
+        left: limits.values(),
+        one_layer: document.layers().len() == 1,
+    };
     for layer in document.layers() {
         if *layer.content() != Content::Document {
             continue;
@@ -146,7 +151,7 @@ fn bounds(document: &Document, limits: &Limits) -> Result<(), Report> {
         if silent && !layer.is_optional() {
             report.push(Violation::new("", NOTHING).at(whole(layer)));
         }
-        if let (false, Some(violation)) = (silent, asks_too_much(layer, limits)) {
+        if let (false, Some(violation)) = (silent, asks_too_much(layer, &mut room)) {
             report.push(violation);
         }
     }
@@ -156,42 +161,73 @@ fn bounds(document: &Document, limits: &Limits) -> Result<(), Report> {
     Err(report)
 }
 
-fn asks_too_much(layer: &Layer, limits: &Limits) -> Option<Violation> {
+/// What may still be built.
+struct Room {
+    limits: Limits,
+    /// So many values.
+    left: usize,
+    /// Nothing comes after it, so that a glance may be enough.
+    one_layer: bool,
+}
+
+impl Room {
+    fn too_many(&self) -> Violation {
+        let max = self.limits.values();
+        Violation::new("", format!("more than the limit of {max} values and keys"))
+    }
+
+    fn take(&mut self, values: usize) {
+        self.left = self.left.saturating_sub(values);
+    }
+}
+
+fn asks_too_much(layer: &Layer, room: &mut Room) -> Option<Violation> {
     if Syntax::of(layer) != Syntax::Yaml {
-        // Of one byte or two there is no value that takes a hundred, but many do.
-        return match budget::count(layer, limits.values(), limits.bytes()) {
-            Counted::TooFar => Some(too_many_values(limits).at(whole(layer))),
-            _ => None,
+        // Its parser keeps its own bound of depth.
+        return match budget::count(layer, room.left, room.limits.bytes()) {
+            Counted::TooFar => Some(room.too_many().at(whole(layer))),
+            Counted::Within(values) => {
+                room.take(values);
+                None
+            }
+            Counted::Failed(_) => None,
         };
     }
-    match scan::check(layer.bytes(), limits.values()) {
+    let bytes = layer.bytes();
+    let scanned = match room.one_layer {
+        true => scan::check(bytes, room.left).map(|()| 0),
+        false => scan::count(bytes, room.left),
+    };
+    match scanned {
         Err(TooMuch::Depth { at: (line, column) }) => {
             let place = whole(layer).at(line, column);
             return Some(Violation::new("", "nested more than 128 levels deep").at(place));
         }
         Err(TooMuch::Values { at: (line, column) }) => {
-            return Some(too_many_values(limits).at(whole(layer).at(line, column)));
+            return Some(room.too_many().at(whole(layer).at(line, column)));
         }
-        Ok(()) => {}
+        Ok(values) if !has_aliases(bytes) => {
+            room.take(values);
+            return None;
+        }
+        Ok(_) => {}
     }
-    expands_too_far(layer, limits)
+    expands_too_far(layer, room)
 }
 
-fn too_many_values(limits: &Limits) -> Violation {
-    let message = format!("more than the limit of {} values and keys", limits.values());
-    Violation::new("", message)
+/// A hint: aliases need both of these marks, which may also be in text.
+fn has_aliases(bytes: &[u8]) -> bool {
+    bytes.contains(&b'&') && bytes.contains(&b'*')
 }
 
-/// What is wrong if aliases stand for more than a document within the limits could
-/// hold, or if that cannot be told. The scan for their two marks is only a hint; the
-/// count is exact.
-fn expands_too_far(layer: &Layer, limits: &Limits) -> Option<Violation> {
-    let bytes = layer.bytes();
-    if !(bytes.contains(&b'&') && bytes.contains(&b'*')) {
-        return None;
-    }
-    match budget::count(layer, limits.values(), limits.bytes()) {
-        Counted::Within => None,
+/// What is wrong if aliases stand for more than there is room for, or if that cannot
+/// be told. This count is exact.
+fn expands_too_far(layer: &Layer, room: &mut Room) -> Option<Violation> {
+    match budget::count(layer, room.left, room.limits.bytes()) {
+        Counted::Within(values) => {
+            room.take(values);
+            None
+        }
         Counted::TooFar => Some(Violation::new("", TOO_MANY_ALIASES).at(whole(layer))),
         Counted::Failed(refused) => Some(syntax::fault(layer).unwrap_or_else(|| {
             let unknown = "its aliases cannot be counted past this place";

@@ -36,6 +36,11 @@ pub(super) fn check(bytes: &[u8], max_values: usize) -> Result<(), TooMuch> {
     if is_small(bytes, max_values) {
         return Ok(());
     }
+    count(bytes, max_values).map(drop)
+}
+
+/// The same, and how many values there are.
+pub(super) fn count(bytes: &[u8], max_values: usize) -> Result<usize, TooMuch> {
     let text = as_utf8(bytes);
     let asks = Scanner::new(text.as_bytes(), max_values).run();
     if asks.depth > MAX_DEPTH {
@@ -44,7 +49,7 @@ pub(super) fn check(bytes: &[u8], max_values: usize) -> Result<(), TooMuch> {
     if asks.values > max_values {
         return Err(TooMuch::Values { at: asks.at });
     }
-    Ok(())
+    Ok(asks.values)
 }
 
 /// Whether a glance shows that it cannot be too much. Each flow level takes a bracket.
