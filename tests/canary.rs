@@ -334,7 +334,10 @@ fn mangled(rng: &mut Random) -> String {
         match rng.below(6) {
             0 => drop(lines.remove(line)),
             1 => lines.insert(line, lines[line].clone()),
-            2 => lines[line].insert_str(0, rng.one_of(&[" ", "\t", "- ", "  ", "#", "? "])),
+            2 => {
+                let sign: &str = rng.one_of(&[" ", "\t", "- ", "  ", "#", "? "]);
+                lines[line].insert_str(0, sign);
+            }
             3 => {
                 let other = rng.below(lines.len() as u64) as usize;
                 lines.swap(line, other);

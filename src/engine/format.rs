@@ -1,4 +1,4 @@
-//! The seam for parsers. The one that is built in is `host/yaml.rs`.
+//! The seam for parsers. The one that is built in is `host/format/`.
 
 use super::document::Document;
 use super::lens::Inspector;
