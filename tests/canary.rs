@@ -335,7 +335,7 @@ fn mangled(rng: &mut Random) -> String {
             0 => drop(lines.remove(line)),
             1 => lines.insert(line, lines[line].clone()),
             2 => {
-                let sign: &str = rng.one_of(&[" ", "\t", "- ", "  ", "#", "? "]);
+                let sign = *rng.one_of::<&str>(&[" ", "\t", "- ", "  ", "#", "? "]);
                 lines[line].insert_str(0, sign);
             }
             3 => {

@@ -6,12 +6,30 @@ use std::fs;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use log::kv::{Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use steadyconf::Reloader;
 
 struct Lines(Mutex<Vec<(Level, String)>>);
 
 static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+/// What stood beside the lines, for programs.
+static PAIRS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Pairs(Vec<String>);
+
+impl<'kvs> VisitSource<'kvs> for Pairs {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
+        let short: String = value.to_string().chars().take(19).collect();
+        self.0.push(format!("{key}={short}"));
+        Ok(())
+    }
+}
+
+fn pairs() -> Vec<String> {
+    std::mem::take(&mut PAIRS.lock().unwrap())
+}
 
 impl Log for Lines {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -22,6 +40,9 @@ impl Log for Lines {
         assert_eq!(record.target(), "steadyconf");
         let line = (record.level(), record.args().to_string());
         self.0.lock().unwrap().push(line);
+        let mut pairs = Pairs(Vec::new());
+        record.key_values().visit(&mut pairs).unwrap();
+        PAIRS.lock().unwrap().push(pairs.0.join(" "));
     }
 
     fn flush(&self) {}
@@ -59,6 +80,12 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
         .unwrap();
     let loaded = format!("loaded v1 sha256:0e6fc4fedd94, from {name}");
     assert_eq!(lines(), [(Level::Info, loaded)]);
+    let origin: String = name.to_string().chars().take(19).collect();
+    let beside = |version: u64, digest: &str| format!("version={version} digest=sha256:{digest}");
+    assert_eq!(
+        pairs(),
+        [format!("{} origin={origin}", beside(1, "0e6fc4fedd94"))]
+    );
 
     // Each state lasts for many looks, and is told once.
     let mut now = reloader.next_look();
@@ -87,7 +114,13 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
         "keeping v2; sha256:abcb277419be fails validation, 1 problem:\n  {name}:2:10: workers: \
          must be at least 1"
     );
+    pairs();
     assert_eq!(look(), [(Level::Warn, invalid)]);
+    let refused = format!(
+        "{} stage=validate origin={origin}",
+        beside(2, "abcb277419be")
+    );
+    assert_eq!(pairs(), [refused]);
 
     fs::remove_file(&path).unwrap();
     let gone = format!("keeping v2; cannot read {name}: no such file");

@@ -782,6 +782,7 @@ impl<T: 'static> Engine<T> {
         let Some(old) = self.active.clone() else {
             self.events.push(applied(None, &new));
             self.activate(new, Arc::default());
+            self.count_reload();
             self.trial_begins();
             return Outcome::Applied(version);
         };
@@ -790,6 +791,7 @@ impl<T: 'static> Engine<T> {
         let outcome = match self.round(&change, event) {
             Ok(()) => {
                 self.history.forgive();
+                self.count_reload();
                 self.trial_begins();
                 Outcome::Applied(version)
             }
@@ -837,6 +839,11 @@ impl<T: 'static> Engine<T> {
             Some(_) => Worth::Unproven,
             None => Worth::Good,
         }
+    }
+
+    /// Something from the source is active.
+    fn count_reload(&mut self) {
+        self.status.reloads = self.status.reloads.saturating_add(1);
     }
 
     /// Something else is active: on probation, where there is such a thing.
@@ -912,6 +919,7 @@ impl<T: 'static> Engine<T> {
         self.adopted = None;
         self.status.version = Some(new.version());
         self.status.digest = Some(new.digest());
+        self.status.origins = new.origins().clone();
         self.status.applied_at = Some(self.now);
         self.status.listener_errors = errors;
         self.status.warnings = Arc::default();
@@ -982,6 +990,7 @@ impl<T: 'static> Engine<T> {
             let rejection = Arc::new(Rejection::new(Stage::Prepare, digest, report));
             return Err(RollbackError::Vetoed(rejection));
         }
+        self.status.rollbacks = self.status.rollbacks.saturating_add(1);
         // What is remembered to be refused was judged by what was active then.
         self.ask_again |= self.refused.is_some();
         if worth == Worth::Good {
@@ -1071,6 +1080,7 @@ impl<T: 'static> Engine<T> {
                 since = refused.since;
             }
         }
+        self.status.rejections = self.status.rejections.saturating_add(1);
         self.events.push(Event::Rejected {
             keeping: self.version(),
             rejection: rejection.clone(),

@@ -118,6 +118,19 @@ pub struct Probation {
 
 /// The state of things at one moment. All times are on the timeline of `now`:
 /// monotonic, since the start.
+///
+/// It prints as a few lines for people. For Prometheus these names fit, as other
+/// programs that reload use them; `examples/llm_gateway.rs` prints them in the text
+/// format without a library:
+///
+/// | name | from |
+/// |---|---|
+/// | `config_last_reload_successful` | [`is_healthy`](Self::is_healthy), as 1 or 0 |
+/// | `config_last_reload_success_timestamp_seconds` | [`last_success`](Self::last_success), added to the wall clock's start |
+/// | `config_info{version, digest}` | 1 |
+/// | `config_reloads_total`, `config_rejections_total`, `config_rollbacks_total` | the counters |
+/// | `config_consecutive_failures` | [`consecutive_failures`](Self::consecutive_failures) |
+/// | `config_in_look_seconds` | [`in_look_since`](Self::in_look_since): one that grows is a look that hangs |
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
@@ -125,6 +138,8 @@ pub struct Status {
     pub version: Option<Version>,
     /// The digest of what is active: of the bytes at the source that stand for it.
     pub digest: Option<Digest>,
+    /// Where what is active came from, the lowest precedence first.
+    pub origins: Arc<[Arc<str>]>,
     /// When it became active.
     pub applied_at: Option<Duration>,
     /// The last look at the source.
@@ -136,6 +151,14 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// How many looks in a row ended in a failure.
     pub consecutive_failures: u64,
+    /// How many times something from the source became active, the first load
+    /// included.
+    pub reloads: u64,
+    /// How many times something was refused or vetoed: once for each content and
+    /// reason, however often it is looked at.
+    pub rejections: u64,
+    /// How many times older content became active again.
+    pub rollbacks: u64,
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
     pub held: Option<Digest>,
@@ -182,6 +205,75 @@ impl Status {
             && self.held.is_none()
             && self.listener_errors.is_empty()
             && !self.probation.as_ref().is_some_and(failing)
+    }
+}
+
+/// A few lines for people.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.version, self.digest) {
+            (Some(version), Some(digest)) => write!(f, "{version} {} is active", digest.short())?,
+            _ => f.write_str("nothing is loaded")?,
+        }
+        if !self.origins.is_empty() {
+            write!(f, ", from {}", Joined(&self.origins))?;
+        }
+        let health = if self.is_healthy() {
+            "healthy"
+        } else {
+            "not healthy"
+        };
+        write!(f, "\n{health}")?;
+        if self.from_last_good {
+            f.write_str("\nit is the last known good of an earlier run, and not current")?;
+        }
+        if let Some(error) = &self.last_error {
+            let since = error.since.as_secs_f64();
+            write!(f, "\nsince {since:.1} s: {}", error.failure)?;
+        }
+        if let Some(held) = self.held {
+            let held = held.short();
+            write!(
+                f,
+                "\n{held} was rolled back from and is held until the source changes"
+            )?;
+        }
+        for error in &*self.listener_errors {
+            write!(f, "\n{error}")?;
+        }
+        if let Some(probation) = &self.probation {
+            write!(
+                f,
+                "\non probation until {:.1} s",
+                probation.until.as_secs_f64()
+            )?;
+            if let Some(failure) = &probation.failure {
+                write!(f, ", and failing: {}", OneLine(failure))?;
+            }
+        }
+        if let Some(since) = self.settling_since {
+            write!(
+                f,
+                "\nnew content is settling since {:.1} s",
+                since.as_secs_f64()
+            )?;
+        }
+        if let Some(error) = &self.last_good_error {
+            write!(
+                f,
+                "\nthe last known good cannot be written: {}",
+                OneLine(error)
+            )?;
+        }
+        for warning in &*self.warnings {
+            write!(f, "\n{warning}")?;
+        }
+        let (reloads, rejections) = (self.reloads, self.rejections);
+        let rollbacks = self.rollbacks;
+        write!(
+            f,
+            "\n{reloads} reloads, {rejections} rejections, {rollbacks} rollbacks so far"
+        )
     }
 }
 

@@ -2,15 +2,150 @@
 //! Which events there are, and how often, is the engine's: once per change of
 //! state, never once per look.
 
-use log::Level;
+use log::kv::{Error, Key, Source, Value, VisitSource};
+use log::{Level, Record};
 
 use super::CATCH;
-use crate::engine::{Event, OneLine};
+use super::std::prelude::rust_2024::*;
+use crate::engine::{Digest, Event, OneLine, Version};
 
 const TARGET: &str = "steadyconf";
 
+/// The line, and beside it what a program wants of it: `version`, `digest`, `stage`
+/// and `origin`, each where the event has one.
 pub(crate) fn write(event: &Event) {
-    guarded(|| log::log!(target: TARGET, level_of(event), "{event}"));
+    let level = level_of(event);
+    if !log::log_enabled!(target: TARGET, level) {
+        return;
+    }
+    let facts = Facts::of(event);
+    guarded(|| {
+        log::logger().log(
+            &Record::builder()
+                .target(TARGET)
+                .level(level)
+                .module_path(Some(module_path!()))
+                .key_values(&facts)
+                .args(format_args!("{event}"))
+                .build(),
+        );
+    });
+}
+
+/// What an event has, for programs.
+#[derive(Default)]
+struct Facts {
+    /// What is active after it.
+    version: Option<Version>,
+    /// The content that it is about.
+    digest: Option<String>,
+    stage: Option<String>,
+    origin: Option<String>,
+}
+
+impl Source for Facts {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {
+        if let Some(version) = self.version {
+            visitor.visit_pair(Key::from("version"), Value::from(version.get()))?;
+        }
+        for (key, text) in [
+            ("digest", &self.digest),
+            ("stage", &self.stage),
+            ("origin", &self.origin),
+        ] {
+            if let Some(text) = text {
+                visitor.visit_pair(Key::from(key), Value::from(text.as_str()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Facts {
+    fn of(event: &Event) -> Self {
+        let none = Facts::default();
+        let version = |version: &Version| Some(*version);
+        let digest = |digest: &Digest| Some(digest.to_string());
+        match event {
+            Event::Applied {
+                to,
+                digest: applied,
+                origins,
+                ..
+            } => Facts {
+                version: version(to),
+                digest: digest(applied),
+                origin: Some(origins.join(", ")),
+                ..none
+            },
+            Event::RolledBack {
+                to,
+                digest: content,
+                ..
+            } => Facts {
+                version: version(to),
+                digest: digest(content),
+                ..none
+            },
+            Event::StartedFromLastGood {
+                version: started,
+                digest: content,
+                from,
+                ..
+            } => Facts {
+                version: version(started),
+                digest: digest(content),
+                origin: Some(from.to_string()),
+                ..none
+            },
+            Event::Recovered {
+                version: active,
+                digest: content,
+            } => Facts {
+                version: version(active),
+                digest: digest(content),
+                ..none
+            },
+            Event::Rejected { keeping, rejection } => Facts {
+                version: *keeping,
+                digest: digest(&rejection.digest()),
+                stage: Some(rejection.stage().to_string()),
+                origin: (rejection.problems().iter())
+                    .find_map(|problem| problem.place())
+                    .map(|place| place.origin().to_string()),
+            },
+            Event::SourceFailed { keeping, error } => Facts {
+                version: *keeping,
+                origin: Some(error.origin().to_string()),
+                ..none
+            },
+            Event::SourceReadable { error } => Facts {
+                origin: Some(error.origin().to_string()),
+                ..none
+            },
+            Event::StillChanging { keeping, .. } => Facts {
+                version: *keeping,
+                ..none
+            },
+            Event::RollbackFailed { keeping, .. } => Facts {
+                version: version(keeping),
+                ..none
+            },
+            Event::UnknownKeys {
+                version: active, ..
+            }
+            | Event::ProbationPassed { version: active }
+            | Event::ProbationFailed {
+                version: active, ..
+            }
+            | Event::ListenerFailed {
+                version: active, ..
+            } => Facts {
+                version: version(active),
+                ..none
+            },
+        }
+    }
 }
 
 /// A look that ended in a panic of our own: a bug, and said loudly.
