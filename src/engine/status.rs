@@ -49,6 +49,23 @@ pub enum Outcome {
     Busy,
 }
 
+/// For people: what came of it, with every reason.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Unchanged => f.write_str("nothing has changed"),
+            Outcome::Settling { .. } => f.write_str("what is there has not held still yet"),
+            Outcome::Applied(version) => write!(f, "applied {version}"),
+            Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. } => {
+                write!(f, "refused: {rejection}")
+            }
+            Outcome::RolledBack(version) => write!(f, "rolled back: {version} is active"),
+            Outcome::Held => f.write_str("held: it was rolled back from"),
+            Outcome::Busy => f.write_str("somebody else is looking"),
+        }
+    }
+}
+
 /// Why the source and what is active differ, or why it is not known.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -168,6 +168,13 @@ pub(crate) fn last_good_written(name: &str) {
     guarded(|| log::warn!(target: TARGET, "the last known good, {name}, is written again"));
 }
 
+/// What came of a SIGHUP: whoever sent it reads the log.
+#[cfg(all(unix, feature = "signal"))]
+pub(crate) fn hangup(good: bool, what: &str) {
+    let level = if good { Level::Info } else { Level::Warn };
+    guarded(|| log::log!(target: TARGET, level, "SIGHUP: {what}"));
+}
+
 /// A logger is not ours; one that panics costs its line.
 fn guarded(mut line: impl FnMut()) {
     let _ = CATCH(&mut line);

@@ -18,6 +18,8 @@ mod reloader;
 #[cfg(feature = "yaml")]
 mod secret;
 mod shared;
+#[cfg(all(unix, feature = "signal"))]
+mod signals;
 mod subscriptions;
 mod sync;
 

@@ -176,39 +176,25 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// The source cannot be read at present. What was active stays.
     pub fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
-        let shared = &self.shared;
-        if shared.is_inside() {
-            return Ok(shared.busy());
-        }
-        let stops = shared.signal.stops();
-        let deadline = self.now().saturating_add(timeout);
-        let before = shared.cell.load().version();
-        let mut asked = false;
-        loop {
-            let left = deadline.saturating_sub(self.now());
-            let Some(core) = shared.core.try_lock_for(left) else {
-                return Ok(shared.busy());
-            };
-            if shared.signal.stops() != stops {
-                return Ok(Outcome::Busy);
-            }
-            let outcome = shared.look(core, self.now(), !asked)?;
-            asked = true;
-            if !matches!(outcome, Outcome::Settling { .. }) {
-                let active = shared.cell.load().version();
-                let applied_meanwhile = outcome == Outcome::Unchanged && active > before;
-                return Ok(if applied_meanwhile {
-                    Outcome::Applied(active)
-                } else {
-                    outcome
-                });
-            }
-            let until = shared.view.lock().status.next_look.min(deadline);
-            let pause = || until.saturating_sub(shared.clock.now());
-            if self.now() >= deadline || !shared.signal.wait_unless_stopped(stops, pause) {
-                return Ok(outcome);
-            }
-        }
+        self.shared.reload(timeout)
+    }
+
+    /// Reloads at every SIGHUP, as [`reload`](Self::reload) does with 10 s, on a thread
+    /// of its own, and logs what came of it, also if nothing did: `kill -HUP` is an
+    /// operator who reads the log. Until what is returned is dropped, or the reloader
+    /// is. Then the signal does nothing; it does not end the process again.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread, or no handler for the signal.
+    #[cfg(all(unix, feature = "signal"))]
+    pub fn reload_on_sighup(&self) -> io::Result<Subscription> {
+        // Weak, so that a signal that never comes keeps nothing alive.
+        let shared = Arc::downgrade(&self.shared);
+        super::signals::on_hangup(move || {
+            let shared = shared.upgrade()?;
+            Some(shared.reload(super::signals::PATIENCE))
+        })
     }
 
     /// Goes back to the newest content before, under a new version: a change like
@@ -415,6 +401,42 @@ impl<T: Send + Sync + 'static> Shared<T> {
         drop(view);
         if sooner {
             self.signal.time_changed();
+        }
+    }
+
+    /// See [`Reloader::reload`].
+    fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
+        if self.is_inside() {
+            return Ok(self.busy());
+        }
+        let stops = self.signal.stops();
+        let deadline = self.clock.now().saturating_add(timeout);
+        let before = self.cell.load().version();
+        let mut asked = false;
+        loop {
+            let left = deadline.saturating_sub(self.clock.now());
+            let Some(core) = self.core.try_lock_for(left) else {
+                return Ok(self.busy());
+            };
+            if self.signal.stops() != stops {
+                return Ok(Outcome::Busy);
+            }
+            let outcome = self.look(core, self.clock.now(), !asked)?;
+            asked = true;
+            if !matches!(outcome, Outcome::Settling { .. }) {
+                let active = self.cell.load().version();
+                let applied_meanwhile = outcome == Outcome::Unchanged && active > before;
+                return Ok(if applied_meanwhile {
+                    Outcome::Applied(active)
+                } else {
+                    outcome
+                });
+            }
+            let until = self.view.lock().status.next_look.min(deadline);
+            let pause = || until.saturating_sub(self.clock.now());
+            if self.clock.now() >= deadline || !self.signal.wait_unless_stopped(stops, pause) {
+                return Ok(outcome);
+            }
         }
     }
 
