@@ -67,6 +67,7 @@
 //! - `testing`: the contract that every detector keeps, as a suite to run your
 //!   own against.
 //! - `yaml` (default, implies `std`): YAML files, by `serde_yaml`.
+//! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `signal`: SIGHUP as "reload now", on Unix.
 //! - `toml`, `json`: files that end so are read by parsers of their own.
 

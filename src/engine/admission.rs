@@ -17,6 +17,7 @@ use super::limits::Limits;
 use super::listener::BoxError;
 use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
+use super::step::{OnStep, Phase, during};
 
 /// Finding a place may mean to parse again, so only the first few get one, and fewer
 /// where the document is large.
@@ -58,6 +59,7 @@ pub(crate) struct Rules {
     pub(crate) catch: Catch,
     pub(crate) limits: Limits,
     pub(crate) unknown_keys: UnknownKeys,
+    pub(crate) on_step: OnStep,
 }
 
 /// Where values come from: a parser, or an admission and what is built from it.
@@ -137,7 +139,12 @@ impl<T: 'static> Admission<T> {
             Admitted::New(value) => value,
             Admitted::Equal => return Ok(Admitted::Equal),
         };
-        let report = self.violations(rules, &value, document, active);
+        let report = match self.validators.is_empty() && self.change_validators.is_empty() {
+            true => Report::new(),
+            false => during(rules.on_step, Phase::Validate, || {
+                self.violations(rules, &value, document, active)
+            }),
+        };
         let equal = report.is_empty()
             && active.is_some_and(|active| self.are_said_to_be_equal(rules.catch, active, &value));
         if report.is_empty() && !equal {
@@ -239,7 +246,9 @@ impl<T> Source<T> for Parser<T> {
         within_limits(rules.limits, document)
             .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
-        let parsed = guarded(rules.catch, || self.0.parse(document, &rules.limits, notes));
+        let parsed = during(rules.on_step, Phase::Parse, || {
+            guarded(rules.catch, || self.0.parse(document, &rules.limits, notes))
+        });
         if rules.unknown_keys == UnknownKeys::Allow {
             notes.unknown_keys.clear();
         }
@@ -343,8 +352,10 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
             Admitted::Equal => return Ok(Admitted::Equal),
         };
         // Its error becomes text inside of the guard: that is the user's code, too.
-        let built = guarded(rules.catch, || {
-            (self.build)(&config).map_err(|error| error.to_string())
+        let built = during(rules.on_step, Phase::Build, || {
+            guarded(rules.catch, || {
+                (self.build)(&config).map_err(|error| error.to_string())
+            })
         });
         let reason = match built {
             Ok(Ok(state)) => return Ok(Admitted::New(Built::new(config, state))),

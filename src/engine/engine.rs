@@ -35,6 +35,7 @@ use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 use super::status::{Event, Failure, LastError, ListenerError, Outcome, Status};
+use super::step::{OnStep, Phase, during, nobody};
 use super::trial::{Asked, Trial};
 use super::version::Version;
 
@@ -105,6 +106,7 @@ pub struct Engine<T> {
     interval: Duration,
     jitter: Option<Jitter>,
     catch: Catch,
+    on_step: OnStep,
 
     now: Duration,
     active: Option<Arc<Snapshot<T>>>,
@@ -150,6 +152,7 @@ impl<T: 'static> Engine<T> {
             interval: DEFAULT_INTERVAL,
             jitter: None,
             catch: plain_call,
+            on_step: nobody,
             now: Duration::ZERO,
             active: None,
             last_version: Version::NONE,
@@ -288,6 +291,7 @@ impl<T: 'static> Engine<T> {
             interval: self.interval,
             jitter: self.jitter,
             catch: self.catch,
+            on_step: self.on_step,
             ..Engine::admitting(self.admission.build(build))
         }
     }
@@ -366,6 +370,12 @@ impl<T: 'static> Engine<T> {
     pub fn catch(mut self, catch: Catch) -> Self {
         self.catch = catch;
         self
+    }
+
+    /// Whom to tell of every phase of an attempt.
+    #[cfg(feature = "otel")]
+    pub(crate) fn on_step(&mut self, on_step: OnStep) {
+        self.on_step = on_step;
     }
 
     /// Makes `listener` the first, so that every other one finds its work done:
@@ -712,6 +722,11 @@ impl<T: 'static> Engine<T> {
     }
 
     fn judge(&mut self, document: Document) -> Outcome {
+        let on_step = self.on_step;
+        during(on_step, Phase::Attempt, || self.take_in(document))
+    }
+
+    fn take_in(&mut self, document: Document) -> Outcome {
         let mut notes = Notes::new();
         let rules = self.rules();
         let active = self.active.as_deref().map(Snapshot::value);
@@ -762,6 +777,7 @@ impl<T: 'static> Engine<T> {
             catch: self.catch,
             limits: self.limits,
             unknown_keys: self.unknown_keys,
+            on_step: self.on_step,
         }
     }
 
@@ -810,12 +826,17 @@ impl<T: 'static> Engine<T> {
     /// One round: everyone prepares, the swap, everyone commits. `event` says what
     /// it was; it is told before the errors of the second phase are.
     fn round(&mut self, change: &Change<T>, event: Event) -> Result<(), ListenerError> {
-        self.listeners.prepare(self.catch, change)?;
+        let on_step = self.on_step;
+        during(on_step, Phase::Prepare, || {
+            self.listeners.prepare(self.catch, change)
+        })?;
         // Listener 0 publishes: from its commit on, readers and all later
         // listeners see the new snapshot.
         self.active = Some(change.new.clone());
         self.refused = None;
-        let errors = self.listeners.commit(self.catch, change);
+        let errors = during(on_step, Phase::Commit, || {
+            self.listeners.commit(self.catch, change)
+        });
         self.events.push(event);
         let version = change.new.version();
         let failed = errors.iter().cloned();
@@ -982,7 +1003,8 @@ impl<T: 'static> Engine<T> {
             content_of,
             digest,
         };
-        let done = self.round(&change, event);
+        let on_step = self.on_step;
+        let done = during(on_step, Phase::Attempt, || self.round(&change, event));
         self.refused = refused;
         let _ = guarded(self.catch, move || drop(change));
         if let Err(veto) = done {

@@ -28,6 +28,7 @@ mod report;
 mod settle;
 mod snapshot;
 mod status;
+mod step;
 mod trial;
 mod version;
 
@@ -52,4 +53,6 @@ pub use report::{Place, Report, Violation};
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;
 pub use status::{Event, Failure, LastError, ListenerError, Outcome, Probation, Status};
+#[cfg(feature = "otel")]
+pub(crate) use step::{Phase, Step};
 pub use version::Version;

@@ -22,6 +22,8 @@ mod shared;
 mod signals;
 mod subscriptions;
 mod sync;
+#[cfg(feature = "otel")]
+mod telemetry;
 
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;

@@ -23,6 +23,8 @@ use super::std::sync::Arc;
 use super::std::thread::{self, ThreadId};
 use super::subscriptions::{Queue, Subscription};
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+#[cfg(feature = "otel")]
+use super::telemetry;
 use super::{CATCH, logging};
 use crate::engine::{
     BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits,
@@ -71,9 +73,22 @@ struct Core<T> {
     last_good: Option<LastGood>,
     /// What belongs to this process, and is laid over the last known good, too.
     overlay: Arc<[Layer]>,
+    #[cfg(feature = "otel")]
+    telemetry: telemetry::Telemetry,
 }
 
 impl<T: 'static> Core<T> {
+    /// Tells whoever measures what came of a look.
+    fn measure(&self, result: &Result<Outcome, DetectError>) {
+        #[cfg(feature = "otel")]
+        {
+            let (events, status) = (self.engine.events(), self.engine.status());
+            // A provider is not ours.
+            let _ = CATCH(&mut || self.telemetry.conclude(result, events, status));
+        }
+        let _ = result;
+    }
+
     /// What is active and has proved itself is what to start from the next time.
     fn keep_last_good(&mut self, now: Duration) {
         if let (Some(last_good), Some(good)) = (&mut self.last_good, self.engine.proven()) {
@@ -363,6 +378,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         asked: bool,
     ) -> Result<Outcome, DetectError> {
         let _inside = Inside::enter(&self.view, now);
+        #[cfg(feature = "otel")]
+        let _look = telemetry::Look::begin();
         self.signal.take_wake();
         let Core {
             engine, detector, ..
@@ -374,15 +391,16 @@ impl<T: Send + Sync + 'static> Shared<T> {
             let _ = CATCH(&mut || detector.refresh());
         }
         let result = engine.poll(&mut **detector, now);
-        self.conclude(&mut core, now);
+        self.conclude(&mut core, &result, now);
         result
     }
 
     /// Tells what came of a look or a rollback, and keeps what is good.
-    fn conclude(&self, core: &mut Core<T>, now: Duration) {
+    fn conclude(&self, core: &mut Core<T>, result: &Result<Outcome, DetectError>, now: Duration) {
         self.show(core.status());
         // Under the lock, so that the lines stand in the order of the changes.
         tell(&core.engine);
+        core.measure(result);
         // Last, for it may take its time.
         let before = core.status().last_good_error;
         core.keep_last_good(now);
@@ -454,9 +472,16 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         let now = self.clock.now();
         let _inside = Inside::enter(&self.view, now);
+        #[cfg(feature = "otel")]
+        let _look = telemetry::Look::begin();
         self.subscriptions.drain(&mut core.engine);
         let rolled_back = roll_back(&mut core.engine, now);
-        self.conclude(&mut core, now);
+        let result = match &rolled_back {
+            Ok(version) => Ok(Outcome::RolledBack(*version)),
+            Err(RollbackError::Vetoed(rejection)) => Ok(Outcome::Rejected(rejection.clone())),
+            Err(_) => Ok(Outcome::Unchanged),
+        };
+        self.conclude(&mut core, &result, now);
         rolled_back
     }
 
@@ -962,8 +987,16 @@ impl<T: Send + Sync + 'static> Builder<T> {
         wait: impl FnMut(Duration) -> Duration,
     ) -> Result<Reloader<T>, LoadError> {
         let mut first = self.first(now);
+        #[cfg(feature = "otel")]
+        let _look = {
+            first.core.engine.on_step(telemetry::on_step);
+            telemetry::Look::begin()
+        };
         let loaded = first.load(wait);
-        let snapshot = loaded.or_else(|error| first.start_from_last_good(error))?;
+        let result = outcome_of(&loaded);
+        let loaded = loaded.or_else(|error| first.start_from_last_good(error));
+        first.core.measure(&result);
+        let snapshot = loaded?;
         let now = first.now;
         let mut core = first.core;
         tell(&core.engine);
@@ -1022,6 +1055,8 @@ impl<T: Send + Sync + 'static> Builder<T> {
                 detector,
                 last_good,
                 overlay,
+                #[cfg(feature = "otel")]
+                telemetry: telemetry::Telemetry::new(name.clone()),
             },
             name,
             now,
@@ -1096,6 +1131,16 @@ impl<T: 'static> First<T> {
             }),
             (Ok(_), None) => Err(source),
         }
+    }
+}
+
+/// What a first load came to, as a look would say it.
+fn outcome_of<T>(loaded: &Result<Arc<Snapshot<T>>, LoadError>) -> Result<Outcome, DetectError> {
+    match loaded {
+        Ok(snapshot) => Ok(Outcome::Applied(snapshot.version())),
+        Err(LoadError::Source(error)) => Err(error.clone()),
+        Err(LoadError::Rejected(rejection)) => Ok(Outcome::Rejected(rejection.clone())),
+        Err(LoadError::NorLastGood { .. }) => Ok(Outcome::Unchanged),
     }
 }
 

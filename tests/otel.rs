@@ -1,0 +1,226 @@
+//! What OpenTelemetry gets to see, by the SDK's exporters that keep it in memory. A file
+//! of its own: the providers are global.
+#![cfg(all(feature = "otel", feature = "yaml"))]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::ms;
+use opentelemetry::trace::{Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, global};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use serde::Deserialize;
+use steadyconf::{Outcome, Reloader};
+
+#[derive(Deserialize)]
+struct Config {
+    #[allow(dead_code, reason = "only that it is a secret counts")]
+    api_key: String,
+    workers: u32,
+}
+
+fn attributes(span: &SpanData) -> BTreeMap<String, String> {
+    let pair = |pair: &opentelemetry::KeyValue| (pair.key.to_string(), pair.value.to_string());
+    span.attributes.iter().map(pair).collect()
+}
+
+/// The attempt's attributes in one line, without those that differ each time.
+fn summary(span: &SpanData) -> String {
+    let known = attributes(span);
+    let get = |key: &str| known.get(key).cloned().unwrap_or_else(|| "-".into());
+    assert!(known.contains_key("config.path"), "{known:?}");
+    format!(
+        "{} {}->{} {}",
+        get("config.outcome"),
+        get("config.version.from"),
+        get("config.version.to"),
+        get("config.stage")
+    )
+}
+
+/// Names of the attempt's children, in the order in which they began.
+fn children(spans: &[SpanData], parent: &SpanData) -> Vec<String> {
+    let id = parent.span_context.span_id();
+    let mut children: Vec<_> = spans.iter().filter(|s| s.parent_span_id == id).collect();
+    children.sort_by_key(|span| span.start_time);
+    let short = |span: &&SpanData| span.name.trim_start_matches("reloader.").to_string();
+    children.iter().map(short).collect()
+}
+
+#[test]
+fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
+    let exporter = InMemorySpanExporter::default();
+    let tracer = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
+    let tracer = tracer.build();
+    global::set_tracer_provider(tracer.clone());
+    let metrics = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(metrics.clone()).build();
+    let meter = SdkMeterProvider::builder().with_reader(reader).build();
+    global::set_meter_provider(meter.clone());
+
+    let (_folder, path) = common::file("api_key: sk-canary\nworkers: 1\n");
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    let mut everything = String::new();
+    let mut spans = || {
+        tracer.force_flush().unwrap();
+        let spans = exporter.get_finished_spans().unwrap();
+        exporter.reset();
+        everything.push_str(&format!("{spans:?}"));
+        let attempts = spans
+            .iter()
+            .filter(|s| s.name == "reloader.on_config_changed");
+        let attempts: Vec<_> = attempts.cloned().collect();
+        (attempts, spans)
+    };
+
+    let reloader = Reloader::<Config>::from_file(&path)
+        .validate(|config, report| {
+            if config.workers == 0 {
+                report.add("workers", "must be at least 1");
+            }
+        })
+        .build(|config| match config.workers {
+            13 => Err("thirteen cannot be built"),
+            workers => Ok(workers),
+        })
+        .on_commit(|change| {
+            // The spans of a listener are children of ours.
+            global::tracer("listener").start("listener.work");
+            assert!(Context::current().has_active_span());
+            if change.new.state == 3 {
+                return Err("three is too many".into());
+            }
+            Ok(())
+        })
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    let (attempts, all) = spans();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(summary(&attempts[0]), "applied -->1 -");
+    assert_eq!(children(&all, &attempts[0]), ["parse", "validate", "build"]);
+
+    let mut now = reloader.next_look();
+    let mut look = || {
+        let mut outcome = None;
+        for _ in 0..6 {
+            outcome = Some(reloader.poll_at(now));
+            now = reloader.next_look();
+        }
+        outcome.unwrap()
+    };
+    look().unwrap();
+    assert!(
+        spans().0.is_empty(),
+        "a look that finds nothing leaves no trace"
+    );
+
+    write("api_key: sk-canary\nworkers: 2\n");
+    look().unwrap();
+    let (attempts, all) = spans();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(summary(&attempts[0]), "applied 1->2 -");
+    assert_eq!(attempts[0].status, Status::Unset);
+    assert_eq!(
+        children(&all, &attempts[0]),
+        ["parse", "validate", "build", "prepare", "commit"]
+    );
+    let work = all
+        .iter()
+        .find(|span| span.name == "listener.work")
+        .unwrap();
+    let commit = all
+        .iter()
+        .find(|span| span.name == "reloader.commit")
+        .unwrap();
+    assert_eq!(work.parent_span_id, commit.span_context.span_id());
+
+    for (text, expected, why) in [
+        (
+            "api_key: sk-canary\nworkers: sk-canary\n",
+            "rejected 2->- parse",
+            "does not parse",
+        ),
+        (
+            "api_key: sk-canary\nworkers: 0\n",
+            "rejected 2->- validate",
+            "must be at least 1",
+        ),
+        (
+            "api_key: sk-canary\nworkers: 3\n",
+            "applied 2->3 -",
+            "three is too many",
+        ),
+    ] {
+        write(text);
+        look().unwrap();
+        let (attempts, _) = spans();
+        assert_eq!(attempts.len(), 1, "{text}");
+        assert_eq!(summary(&attempts[0]), expected);
+        let Status::Error { description } = &attempts[0].status else {
+            panic!("{:?}", attempts[0].status);
+        };
+        assert!(description.contains(why), "{description}");
+        let recorded = &attempts[0].events.events[0];
+        assert_eq!(recorded.name, "exception");
+    }
+
+    std::fs::remove_file(&path).unwrap();
+    assert!(look().is_err());
+    let (attempts, _) = spans();
+    let attempts: Vec<_> = attempts.iter().map(summary).collect();
+    assert_eq!(attempts, ["source_error 3->- -"], "told once");
+    write("api_key: sk-canary\nworkers: 3\n");
+    assert_eq!(look(), Ok(Outcome::Unchanged));
+    assert!(spans().0.is_empty());
+
+    reloader.rollback().unwrap();
+    let (attempts, all) = spans();
+    assert_eq!(summary(&attempts[0]), "rolled_back 3->4 -");
+    assert_eq!(children(&all, &attempts[0]), ["prepare", "commit"]);
+
+    let refused = Reloader::<Config>::from_file(&path)
+        .validate(|_, report| report.add("", "never"))
+        .load_at(ms(0), |until| until);
+    assert!(refused.is_err());
+    let (attempts, _) = spans();
+    assert_eq!(summary(&attempts[0]), "rejected -->- validate");
+    assert!(
+        !Context::current().has_active_span(),
+        "nothing is left behind"
+    );
+
+    meter.force_flush().unwrap();
+    let finished = metrics.get_finished_metrics().unwrap();
+    let said = format!("{finished:?}");
+    let mut counted = BTreeMap::new();
+    let all = finished
+        .iter()
+        .flat_map(|resource| resource.scope_metrics());
+    for metric in all.flat_map(|scope| scope.metrics()) {
+        if let AggregatedMetrics::U64(MetricData::Sum(sum)) = metric.data() {
+            assert_eq!(metric.name(), "config.reload.attempts");
+            for point in sum.data_points() {
+                let outcome = point
+                    .attributes()
+                    .find(|a| a.key.as_str() == "config.outcome");
+                let outcome = outcome.unwrap().value.to_string();
+                *counted.entry(outcome).or_insert(0) += point.value();
+            }
+        }
+    }
+    let expected = [
+        ("applied", 3),
+        ("rejected", 3),
+        ("rolled_back", 1),
+        ("source_error", 1),
+    ];
+    assert_eq!(
+        counted,
+        expected.map(|(name, n)| (name.to_string(), n)).into()
+    );
+    assert!(said.contains("config.version") && said.contains("config.healthy"));
+    assert!(!everything.contains("canary") && !said.contains("canary"));
+}
