@@ -545,6 +545,186 @@ fn g06_a_diff_shows_what_changed_and_masks_secrets() {
     );
 }
 
+/// A path may not lead where it seems to: then nothing is shown.
+#[test]
+fn g06_a_secret_in_a_variant_or_under_a_key_in_another_writing_is_not_shown() {
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only what is said of it counts")]
+    enum Store {
+        File { pin: Secret<String> },
+    }
+    let value = |pin: &str| format!("b: {{File: {{pin: {pin}}}}}\n");
+    let judge = |text: String| {
+        let layers = [Layer::new("a", text.into_bytes()), Layer::new("b", *b"{}")];
+        Document::new(layers)
+    };
+    let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let sink = said.clone();
+    let mut engine = Engine::<BTreeMap<String, Store>>::new(Yaml::new()).on_commit(move |change| {
+        *sink.lock().unwrap() = change.diff().to_string();
+        Ok(())
+    });
+    for pin in ["canary-1", "canary-2"] {
+        let outcome = engine.apply(judge(value(pin)), ms(0));
+        assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    }
+    let said = said.lock().unwrap().clone();
+    assert_eq!(said, "~ b.File.pin: [redacted] -> [redacted]");
+
+    type Numbered = BTreeMap<u32, Secret<String>>;
+    let said = diff_of(
+        Engine::<Numbered>::new(Yaml::new()),
+        "0x10: canary-1",
+        "0x10: canary-2",
+    );
+    assert!(
+        !said.is_empty() && !said.concat().contains("canary"),
+        "{said:?}"
+    );
+    let tag = |old: &str, new: &str| diff_of(Engine::<Value>::new(Yaml::new()), old, new);
+    let said = tag("a: !canary {x: 1}", "a: !b {x: 1}");
+    assert_eq!(said, ["~ a!: [redacted] -> [redacted]"]);
+}
+
+/// Each of these reads as `serde_yaml` alone would read it, in one file and in two.
+#[test]
+fn what_is_valid_alone_is_valid_in_a_merge() {
+    fn same<T>(text: &str)
+    where
+        T: serde::de::DeserializeOwned + std::fmt::Debug + PartialEq + Send + Sync + 'static,
+    {
+        let alone: T = serde_yaml::from_str(text).unwrap();
+        for layers in [
+            vec![Layer::new("a", text.as_bytes())],
+            vec![Layer::new("a", text.as_bytes()), Layer::new("b", *b"{}")],
+        ] {
+            let mut engine = Engine::<T>::new(Yaml::new());
+            let outcome = engine.apply(Document::new(layers), ms(0));
+            assert!(
+                matches!(outcome, Outcome::Applied(_)),
+                "{text}: {outcome:?}"
+            );
+            assert_eq!(*engine.active().unwrap().value(), alone, "{text}");
+        }
+    }
+    type Strings = BTreeMap<String, BTreeMap<String, String>>;
+    same::<Strings>("v: {1.1: a, 1.10: b}");
+    same::<Strings>("v: {0x10: a, 16: b, true: c, True: d}");
+    same::<BTreeMap<String, BTreeMap<u16, String>>>("v: {80: http, 0x1f90: alt}");
+    same::<BTreeMap<String, BTreeMap<bool, u8>>>("v: {true: 1, false: 0}");
+    same::<BTreeMap<String, String>>("s: !env FOO\nt: !!str 5");
+    same::<BTreeMap<String, u8>>("n: !x 5");
+    same::<BTreeMap<String, Vec<u8>>>("v: !list [1]");
+    same::<BTreeMap<String, Vec<Vec<u8>>>>("l:\n-\n- [1]\n");
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Mode {
+        Fast,
+        Slow(u8),
+        Tuple(u8, u8),
+        Map { a: u8 },
+    }
+    let modes = "a: Fast\nb: !Slow 1\nc: !Tuple [1, 2]\nd: !Map {a: 1}\ne: !Fast";
+    same::<BTreeMap<String, Mode>>(modes);
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    enum Tagged {
+        One { n: u8 },
+        Two { s: String },
+    }
+    same::<BTreeMap<String, Tagged>>("a: {kind: one, n: 1}\nb: {kind: two, s: x}");
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u8),
+        Text(String),
+        Map { a: char },
+    }
+    same::<BTreeMap<String, Either>>("a: 1\nb: x\nc: {a: y}");
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Flat {
+        a: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<String, Value>,
+    }
+    same::<Flat>("a: 1\nb: [1, {c: 2.5}]\nd: text");
+}
+
+/// `<<` in text is text, and changes nothing.
+#[test]
+fn text_with_two_signs_less_than_changes_nothing_else() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Config {
+        #[serde(default = "five")]
+        limit: Option<u32>,
+        prompt: String,
+    }
+    fn five() -> Option<u32> {
+        Some(5)
+    }
+    for prompt in ["cat EOF", "cat <<EOF"] {
+        let mut engine = Engine::<Config>::new(Yaml::new());
+        let text = format!("limit: null\nprompt: {prompt}");
+        engine.apply(doc(&text), ms(0));
+        let active = engine.active().unwrap();
+        assert_eq!((active.limit, active.prompt.as_str()), (None, prompt));
+    }
+    let mut engine = Engine::<Value>::new(Yaml::new());
+    engine.apply(doc("a: &a {x: 1}\nb: {<<: *a, y: null}"), ms(0));
+    assert_eq!(engine.active().unwrap()["b"]["y"], Value::Null);
+}
+
+#[test]
+fn keys_that_are_no_scalars_are_fine_alone_and_told_in_a_merge() {
+    type Pairs = BTreeMap<(u8, u8), String>;
+    let text = "[1, 2]: a\n[3, 4]: b";
+    let mut engine = Engine::<Pairs>::new(Yaml::new());
+    let outcome = engine.apply(doc(text), ms(0));
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    let layers = [Layer::new("a", text.as_bytes()), Layer::new("b", *b"{}")];
+    let Outcome::Rejected(rejection) = engine.apply(Document::new(layers), ms(1)) else {
+        panic!("not rejected");
+    };
+    let said = rejection.problems()[0].to_string();
+    assert!(
+        said.contains("a list or a mapping cannot be a key in a merge"),
+        "{said}"
+    );
+}
+
+/// What is said of a field repeats its whole path.
+#[test]
+fn g04_a_key_that_nobody_writes_is_refused() {
+    let text = format!("? \"{}\"\n: [1, 2]", "k".repeat(2000));
+    for more in [&[][..], &[Layer::new("b", *b"{}")]] {
+        let mut engine = Engine::<BTreeMap<String, Vec<u8>>>::new(Yaml::new());
+        let outcome = engine.apply(doc(&text).with(more), ms(0));
+        let Outcome::Rejected(rejection) = outcome else {
+            panic!("not rejected");
+        };
+        let said = rejection.to_string();
+        assert!(said.contains("a key of more than 1024 bytes"), "{said}");
+    }
+}
+
+/// What YAML would read as a comment, an anchor or a tag is text there.
+#[test]
+fn keys_of_numbers_come_from_everywhere() {
+    type Ports = BTreeMap<String, BTreeMap<u16, String>>;
+    let mut engine = Engine::<Ports>::new(Yaml::new());
+    let layers = [
+        Layer::new("a.yaml", *b"ports: {80: http}"),
+        Layer::text(
+            "environment variable APP__PORTS__8080",
+            "ports.8080",
+            *b"alt",
+        )
+        .overriding(),
+    ];
+    let outcome = engine.apply(Document::new(layers), ms(0));
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    assert_eq!(engine.active().unwrap()["ports"][&8080], "alt");
+}
+
 /// `serde` reads flattened types behind everybody's back.
 #[test]
 fn g06_secrets_that_cannot_be_placed_hide_every_value() {
@@ -630,6 +810,12 @@ fn the_environment_is_laid_over_everything() {
             .env("APP__QUOTED", "\"30\"")
             .env("APP__EMPTY", "")
             .env("APP__X", "null")
+            .env("APP__COLOR", "#ff0000")
+            .env("APP__PASSWORD", "&Passw0rd")
+            .env("APP__USER", "!root")
+            .env("APP__TAG", "5 # five")
+            .env("APP__NOTE", "x # y")
+            .env("APP__", "no")
             .env("APPLE", "no")
             .env("OTHER-A-B", "1.50")
             .status()
@@ -645,7 +831,8 @@ fn the_environment_is_laid_over_everything() {
     );
     assert_eq!(
         shows(&reloader),
-        "llm:,   timeout: 30,   key: 12345, flag: true, empty: '', name: 'a: [b', quoted: '30'"
+        "llm:,   timeout: 30,   key: 12345, flag: true, color: '#ff0000', empty: '', name: 'a: \
+         [b', note: 'x # y', password: '&Passw0rd', quoted: '30', tag: '5 # five', user: '!root'"
     );
     let origin = reloader.handle().load().origin("llm.timeout").unwrap();
     assert_eq!(origin.to_string(), "environment variable APP__LLM__TIMEOUT");

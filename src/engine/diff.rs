@@ -6,14 +6,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::document::Document;
-use super::lens::Lens;
+use super::lens::{Leaf, Lens};
 use super::report::OneLine;
 
 /// Longer values are cut.
 const MAX_VALUE: usize = 120;
 
-/// A log line names at most so many paths.
+/// A log line names at most so many paths, and so much of each.
 const MAX_PATHS: usize = 8;
+const MAX_PATH: usize = 120;
 
 const MASKED: &str = "[redacted]";
 
@@ -53,39 +54,82 @@ impl Diff {
         }
     }
 
-    /// Every field that was added, removed or changed, in order of their paths. Empty
-    /// if the format has no way to tell.
+    /// Every field that was added, removed or changed, in order of their paths as text
+    /// (`a[10]` before `a[2]`). Empty if the format has no way to tell. The tag of a
+    /// value is a field of its own, called `path!`, and is not shown. Of documents whose paths take more
+    /// than 8 MiB to write, the rest is left out.
     #[must_use]
     pub fn differences(&self) -> Vec<Difference> {
-        let mut fields: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
-        for leaf in self.old_lens.leaves(&self.old) {
-            fields.entry(leaf.path).or_default().0 = Some(leaf.text);
+        let (old, new) = self.leaves();
+        let old_hidden = self.old_lens.hidden(&old);
+        let new_hidden = self.new_lens.hidden(&new);
+        let mut fields: BTreeMap<String, Field> = BTreeMap::new();
+        for (leaf, hidden) in old.into_iter().zip(old_hidden) {
+            let field = fields.entry(leaf.path).or_default();
+            field.old = Some(leaf.text);
+            field.hidden |= hidden;
         }
-        for leaf in self.new_lens.leaves(&self.new) {
-            fields.entry(leaf.path).or_default().1 = Some(leaf.text);
+        for (leaf, hidden) in new.into_iter().zip(new_hidden) {
+            let field = fields.entry(leaf.path).or_default();
+            field.new = Some(leaf.text);
+            field.hidden |= hidden;
         }
-        let differs = |(_, (old, new)): &(String, (Option<String>, Option<String>))| old != new;
-        let shown = |(path, (old, new)): (String, (Option<String>, Option<String>))| {
-            let hidden = self.old_lens.hides(&path) || self.new_lens.hides(&path);
-            let show = |text: String| if hidden { MASKED.into() } else { cut(text) };
+        let shown = |(path, field): (String, Field)| {
+            let show = |text: String| match field.hidden {
+                true => MASKED.into(),
+                false => cut(text, MAX_VALUE),
+            };
             Difference {
                 path,
-                old: old.map(show),
-                new: new.map(show),
+                old: field.old.map(show),
+                new: field.new.map(show),
             }
         };
+        let differs = |(_, field): &(String, Field)| field.old != field.new;
         fields.into_iter().filter(differs).map(shown).collect()
+    }
+
+    fn leaves(&self) -> (Vec<Leaf>, Vec<Leaf>) {
+        (
+            self.old_lens.leaves(&self.old),
+            self.new_lens.leaves(&self.new),
+        )
     }
 
     /// The paths of those fields, for one line: at most eight, and how many more.
     pub(crate) fn paths(&self) -> impl fmt::Display {
-        Paths(self.differences())
+        let (old, new) = self.leaves();
+        let known = |leaves: Vec<Leaf>| -> BTreeMap<String, String> {
+            leaves
+                .into_iter()
+                .map(|leaf| (leaf.path, leaf.text))
+                .collect()
+        };
+        let (old, new) = (known(old), known(new));
+        let changed = old
+            .iter()
+            .filter(|(path, text)| new.get(*path) != Some(text));
+        let added = new.keys().filter(|path| !old.contains_key(*path));
+        let mut paths: Vec<_> = changed.map(|(path, _)| path).chain(added).collect();
+        paths.sort_unstable();
+        let more = paths.len().saturating_sub(MAX_PATHS);
+        let paths = paths.into_iter().take(MAX_PATHS);
+        let paths = paths.map(|path| cut(path.clone(), MAX_PATH)).collect();
+        Paths(paths, more)
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_VALUE {
-        let mut end = MAX_VALUE;
+/// One field in both documents.
+#[derive(Default)]
+struct Field {
+    old: Option<String>,
+    new: Option<String>,
+    hidden: bool,
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let mut end = most;
         while !text.is_char_boundary(end) {
             end -= 1;
         }
@@ -95,17 +139,16 @@ fn cut(mut text: String) -> String {
     text
 }
 
-struct Paths(Vec<Difference>);
+struct Paths(Vec<String>, usize);
 
 impl fmt::Display for Paths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, difference) in self.0.iter().take(MAX_PATHS).enumerate() {
+        for (index, path) in self.0.iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}{}", OneLine(&difference.path))?;
+            write!(f, "{comma}{}", OneLine(path))?;
         }
-        let more = self.0.len().saturating_sub(MAX_PATHS);
-        if more > 0 {
-            write!(f, " and {more} more")?;
+        if self.1 > 0 {
+            write!(f, " and {} more", self.1)?;
         }
         Ok(())
     }

@@ -357,8 +357,10 @@ impl<T: 'static> Engine<T> {
     /// are shown: in a [`Diff`](crate::Diff). `*` stands for one segment of a path,
     /// `**` for any number; a name matches whole segments only, however it is
     /// capitalised and hyphenated. Masked anyhow: `**.api_key`, `**.password`,
-    /// `**.token`, `**.secret`, `**.connection_string`, every field whose type is
-    /// `Secret`, and every key that no field takes.
+    /// `**.token`, `**.secret`, `**.connection_string` and a dozen other such names,
+    /// every field whose type is `Secret`, and every key that no field takes, as far as
+    /// `serde` tells: flattened structs and enums that are untagged or tagged inside take
+    /// any key.
     #[must_use]
     pub fn mask(mut self, pattern: &str) -> Self {
         Arc::make_mut(&mut self.masks).add(pattern);

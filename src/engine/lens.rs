@@ -1,13 +1,14 @@
 //! Looking into a document: where a field is, what all the fields are, and which of
 //! them nobody may see.
 
-use alloc::string::String;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::document::Document;
-use super::path::{self, Segment};
+use super::path::{self, PathDisplay, Segment};
 use super::report::Place;
 
 /// How to look into the documents of a format. Plain functions, so that every
@@ -91,6 +92,17 @@ const DEFAULT_MASKS: &[&str] = &[
     "**.token",
     "**.secret",
     "**.connection_string",
+    "**.passwd",
+    "**.passphrase",
+    "**.credentials",
+    "**.private_key",
+    "**.secret_key",
+    "**.access_key",
+    "**.access_token",
+    "**.auth_token",
+    "**.refresh_token",
+    "**.client_secret",
+    "**.db_password",
 ];
 
 /// Which paths are masked.
@@ -172,15 +184,36 @@ impl Lens {
             .map_or(Vec::new(), |inspector| (inspector.leaves)(document))
     }
 
-    /// Whether nobody may see the field at this path.
-    pub(crate) fn hides(&self, path: &str) -> bool {
-        // What is no path cannot be compared.
-        let Some(path) = path::parse(path) else {
-            return true;
-        };
-        let secret =
-            |secret: &String| path::parse(secret).is_none_or(|secret| path.starts_with(&secret));
-        self.blind || self.masks.cover(&path) || self.secrets.iter().any(secret)
+    /// Which of these leaves nobody may see, one answer for each.
+    ///
+    /// A secret whose path leads to none of them shows that paths are not what they
+    /// seem (an enum's variant, a key in another writing), and then all are hidden.
+    pub(crate) fn hidden(&self, leaves: &[Leaf]) -> Vec<bool> {
+        let mut missing: BTreeSet<&str> = self.secrets.iter().map(String::as_str).collect();
+        let secrets = missing.clone();
+        let mut hidden = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            // What is no path cannot be compared.
+            let Some(path) = path::parse(leaf.path.trim_end_matches('!')) else {
+                hidden.push(true);
+                continue;
+            };
+            // A tag may be text that somebody forgot to put in quotes.
+            let mut is_hidden = leaf.path.ends_with('!') || self.masks.cover(&path);
+            for end in 0..=path.len() {
+                if secrets.is_empty() {
+                    break;
+                }
+                let around = PathDisplay(&path[..end]).to_string();
+                is_hidden |= secrets.contains(around.as_str());
+                missing.remove(around.as_str());
+            }
+            hidden.push(is_hidden);
+        }
+        if self.blind || !missing.is_empty() {
+            hidden.fill(true);
+        }
+        hidden
     }
 }
 
@@ -212,7 +245,7 @@ mod tests {
             "hooks[1].url.host",
             "no path at all..",
         ] {
-            assert!(lens.hides(hidden), "{hidden}");
+            assert!(hides(&lens, hidden), "{hidden}");
         }
         for shown in [
             "max_tokens",
@@ -225,9 +258,31 @@ mod tests {
             "secrets",
             "",
         ] {
-            assert!(!lens.hides(shown), "{shown}");
+            assert!(!hides(&lens, shown), "{shown}");
         }
         lens.blind = true;
-        assert!(lens.hides("max_tokens"));
+        assert!(hides(&lens, "max_tokens"));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_found_hides_everything() {
+        let lens = Lens {
+            secrets: Arc::new([String::from("b.pin")]),
+            ..Lens::default()
+        };
+        let leaves = [Leaf::new("b.File.pin", "1"), Leaf::new("c", "2")];
+        assert_eq!(lens.hidden(&leaves), [true, true]);
+        let leaves = [Leaf::new("b.pin[0]", "1"), Leaf::new("c", "2")];
+        assert_eq!(lens.hidden(&leaves), [true, false]);
+    }
+
+    /// Beside a leaf for every secret.
+    fn hides(lens: &Lens, path: &str) -> bool {
+        let secrets = lens
+            .secrets
+            .iter()
+            .map(|secret| Leaf::new(secret.as_str(), ""));
+        let leaves: Vec<_> = secrets.chain([Leaf::new(path, "")]).collect();
+        lens.hidden(&leaves).pop().unwrap()
     }
 }

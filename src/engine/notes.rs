@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 use super::report::Violation;
 
 /// What to do with a key that no field takes.
+///
+/// Where `serde` reads a part whole before it looks into it (flattened structs, enums
+/// that are untagged or tagged inside), every key is taken, and none is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {

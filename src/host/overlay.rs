@@ -48,6 +48,9 @@ pub(crate) fn environment(prefix: &str, separator: &str) -> Vec<Layer> {
             continue;
         };
         let key = |key: &str| Segment::Key(key.to_lowercase());
+        if rest.is_empty() {
+            continue;
+        }
         let path: Vec<_> = rest.split(separator).map(key).collect();
         let path = format!("{}", PathDisplay(&path));
         let origin = format!("environment variable {name}");

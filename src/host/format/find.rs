@@ -355,7 +355,8 @@ impl<'de> DeserializeSeed<'de> for IsKey<'_> {
     type Value = Is;
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<Is, D::Error> {
-        de.deserialize_any(self)
+        // By its letters, as it is written.
+        de.deserialize_str(self)
     }
 }
 

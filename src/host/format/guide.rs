@@ -26,6 +26,7 @@ use super::super::std::collections::BTreeSet;
 use super::super::std::error::Error as StdError;
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
+use super::tree::MAX_KEY;
 use super::words::{OneOf, in_words, kind_of, like_one_of};
 use crate::engine::Violation;
 use crate::engine::path::{PathDisplay, Segment};
@@ -50,6 +51,7 @@ pub(crate) enum Problem {
     },
     Missing(&'static str),
     Duplicate(String),
+    LongKey,
     /// The type's own code refused it. What it says may quote the value.
     Custom,
 }
@@ -85,6 +87,7 @@ impl Problem {
             },
             Problem::Missing(field) => format!("the key `{field}` is missing"),
             Problem::Duplicate(field) => format!("the key `{field}` is given twice"),
+            Problem::LongKey => format!("a key of more than {MAX_KEY} bytes"),
             Problem::Custom => custom.into(),
         }
     }
@@ -140,13 +143,19 @@ pub(crate) struct Guide {
     path: RefCell<Trail>,
     /// The key that was read last.
     key: RefCell<String>,
+    key_is_noted: Cell<bool>,
     /// What the visitor that refused last says it expects.
     expected: RefCell<Option<String>>,
     fault: RefCell<Option<Fault>>,
     caught: Cell<usize>,
     unknown_keys: RefCell<Vec<UnknownKey>>,
     secrets: RefCell<Vec<Vec<Segment>>>,
+    /// How many bytes of paths are kept.
+    kept: Cell<usize>,
 }
+
+/// No more is kept: each path is whole, and there may be many.
+const MAX_KEPT: usize = 1024 * 1024;
 
 /// A path that grows and shrinks without a new allocation for each key.
 #[derive(Default)]
@@ -241,6 +250,10 @@ impl Guide {
 
     fn note_unknown_key(&self, fields: &'static [&'static str]) {
         let mut noted = self.unknown_keys.borrow_mut();
+        // A field that takes anything and keeps nothing.
+        if fields.contains(&self.key.borrow().as_str()) {
+            return;
+        }
         if noted.len() < MAX_NOTED {
             let like = like_one_of(&self.key.borrow(), fields);
             let path = self.path.borrow().segments();
@@ -249,8 +262,17 @@ impl Guide {
     }
 
     fn note_secret(&self) {
-        let path = self.path.borrow().segments();
-        self.secrets.borrow_mut().push(path);
+        let bytes = self.path.borrow().keys.len() + 64;
+        self.kept.set(self.kept.get().saturating_add(bytes));
+        if !self.noted_too_much() {
+            let path = self.path.borrow().segments();
+            self.secrets.borrow_mut().push(path);
+        }
+    }
+
+    /// Some of what was to be noted is not there.
+    pub(crate) fn noted_too_much(&self) -> bool {
+        self.kept.get() > MAX_KEPT
     }
 
     fn at_index<R>(&self, index: usize, f: impl FnOnce() -> R) -> R {
@@ -509,6 +531,7 @@ macro_rules! visit_text {
                 let mut noted = self.guide.key.borrow_mut();
                 noted.clear();
                 noted.push_str(&value);
+                self.guide.key_is_noted.set(true);
             }
             let visited = self.inner.$method::<Caught<E>>(value);
             visited.map_err(|caught| self.guide.release(caught, self.is_key))
@@ -523,6 +546,7 @@ impl<V> Tracked<'_, V> {
             noted.clear();
             // Writing to a String cannot fail.
             let _ = write!(noted, "{key}");
+            self.guide.key_is_noted.set(true);
         }
     }
 }
@@ -718,12 +742,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TrackedMap<'_, A> {
         let mut seed = self.guide.along(seed);
         seed.is_key = true;
         self.guide.key.borrow_mut().clear();
+        self.guide.key_is_noted.set(false);
         let found = self.map.next_key_seed(seed).map_err(Caught::Passed)?;
-        if self.fields.is_none() && found.is_some() {
-            let key = self.guide.key.borrow();
-            if !self.keys.insert(key.clone()) {
-                return Err(Caught::Own(Problem::Duplicate(key.clone())));
-            }
+        let key = self.guide.key.borrow();
+        if key.len() > MAX_KEY {
+            return Err(Caught::Own(Problem::LongKey));
+        }
+        // A key that is no scalar was not noted.
+        let is_noted = found.is_some() && self.guide.key_is_noted.get();
+        if self.fields.is_none() && is_noted && !self.keys.insert(key.clone()) {
+            return Err(Caught::Own(Problem::Duplicate(key.clone())));
         }
         Ok(found)
     }

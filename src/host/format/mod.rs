@@ -26,7 +26,7 @@ use budget::Counted;
 use guide::{Caught, Fault, Guide, Tracked};
 use scan::TooMuch;
 use syntax::{Refused, Seeded, Syntax, Task};
-use tree::{Build, Letters, Node};
+use tree::{Build, Flaw, Letters, Node};
 
 pub(crate) use syntax::{is_more_than_letters, write};
 
@@ -115,11 +115,27 @@ const REFUSED_BY_TYPE: &str =
     "refused by its type (the reason is not repeated here: it may quote the value)";
 
 /// A layer that can be parsed straight into a type. Merge keys are nothing that a
-/// type knows of.
+/// type knows of; most texts with `<<` in them hold none, but a script.
 fn is_plain(layer: &Layer) -> bool {
+    if *layer.content() != Content::Document {
+        return false;
+    }
     let bytes = layer.bytes();
     let merge_key = || bytes.contains(&b'<') && bytes.windows(2).any(|pair| pair == b"<<");
-    *layer.content() == Content::Document && (Syntax::of(layer) != Syntax::Yaml || !merge_key())
+    if Syntax::of(layer) != Syntax::Yaml || !merge_key() {
+        return true;
+    }
+    let flaw = RefCell::default();
+    let tree = syntax::run(layer, Seeded(build(layer, &flaw)));
+    // What is wrong with it is the type's to say.
+    !tree.is_ok_and(|tree| tree.has_merge_key())
+}
+
+fn build<'k>(layer: &Layer, flaw: &'k RefCell<Option<Flaw>>) -> Build<'k> {
+    Build {
+        flaw,
+        keys_are_letters: Syntax::of(layer) != Syntax::Yaml,
+    }
 }
 
 /// Parsing into a type, with a guide.
@@ -206,7 +222,7 @@ fn asks_too_much(layer: &Layer, room: &mut Room) -> Option<Violation> {
         Err(TooMuch::Values { at: (line, column) }) => {
             return Some(room.too_many().at(whole(layer).at(line, column)));
         }
-        Ok(values) if !has_aliases(bytes) => {
+        Ok(values) if !has_aliases(bytes) || !scan::has_aliases(bytes) => {
             room.take(values);
             return None;
         }
@@ -240,6 +256,10 @@ fn expands_too_far(layer: &Layer, room: &mut Room) -> Option<Violation> {
 
 /// All layers as one tree, the later over the earlier.
 fn merge(layers: &[Layer]) -> Result<Node, Violation> {
+    if let [only] = layers {
+        // A null in it removes nothing.
+        return tree_of(only);
+    }
     let mut merged = Node::null();
     for layer in layers {
         if *layer.content() == Content::Document && says_nothing(layer.bytes()) {
@@ -279,38 +299,51 @@ fn tree_of(layer: &Layer) -> Result<Node, Violation> {
 }
 
 fn document_tree(layer: &Layer) -> Result<Node, Violation> {
-    let twice = RefCell::default();
-    let mut tree = syntax::run(layer, Seeded(Build(&twice))).map_err(|refused| {
-        // All that a tree refuses by itself is a key that it has already.
-        syntax::fault(layer).unwrap_or_else(|| {
-            let given_twice = || format!("the key `{}` is given twice", twice.borrow());
-            let message = refused.limit.map_or_else(given_twice, String::from);
-            let place = refused.place.unwrap_or_else(|| whole(layer));
-            Violation::new("", message).at(place)
-        })
-    })?;
-    if Syntax::of(layer) == Syntax::Yaml {
-        // It was parsed before, so it will be again; what is left without its
-        // letters reads as the number that it is.
-        let _ = syntax::run(layer, LettersOf(&mut tree));
-        let mut path = Vec::new();
-        if tree.resolve_merge_keys(&mut path).is_err() {
-            let message = "expected a mapping, or a list of mappings, to merge";
-            let violation = Violation::new(PathDisplay(&path).to_string(), message);
-            let found = find::field(core::slice::from_ref(layer), &path);
-            return Err(violation.at(found.map_or_else(|| whole(layer), |found| found.place)));
-        }
+    let flaw = RefCell::default();
+    let flawed = |refused| flawed(layer, &refused, &flaw);
+    let mut tree = syntax::run(layer, Seeded(build(layer, &flaw))).map_err(flawed)?;
+    if Syntax::of(layer) != Syntax::Yaml {
+        return Ok(tree);
+    }
+    let letters = LettersOf(&mut tree, &flaw);
+    syntax::run(layer, letters).map_err(flawed)?;
+    let mut path = Vec::new();
+    if tree.resolve_merge_keys(&mut path).is_err() {
+        let message = "expected a mapping, or a list of mappings, to merge";
+        let violation = Violation::new(PathDisplay(&path).to_string(), message);
+        let found = find::field(core::slice::from_ref(layer), &path);
+        return Err(violation.at(found.map_or_else(|| whole(layer), |found| found.place)));
     }
     Ok(tree)
 }
 
-struct LettersOf<'n>(&'n mut Node);
+/// Why a layer is no tree.
+fn flawed(layer: &Layer, refused: &Refused, flaw: &RefCell<Option<Flaw>>) -> Violation {
+    let flaw = flaw.borrow();
+    if let (None, Some(fault)) = (&*flaw, syntax::fault(layer)) {
+        return fault;
+    }
+    let message = match &*flaw {
+        Some(Flaw::Twice(key)) => format!("the key `{key}` is given twice"),
+        Some(Flaw::NoScalar) => String::from("a list or a mapping cannot be a key in a merge"),
+        Some(Flaw::Long) => format!("a key of more than {} bytes", tree::MAX_KEY),
+        None => refused.limit.unwrap_or("does not fit its tag").into(),
+    };
+    let place = refused.place.clone().unwrap_or_else(|| whole(layer));
+    Violation::new("", message).at(place)
+}
+
+struct LettersOf<'n>(&'n mut Node, &'n RefCell<Option<Flaw>>);
 
 impl Task for LettersOf<'_> {
     type Value = ();
 
     fn run<'de, D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        Letters(self.0).deserialize(de)
+        let letters = Letters {
+            node: self.0,
+            flaw: self.1,
+        };
+        letters.deserialize(de)
     }
 }
 
@@ -403,9 +436,10 @@ fn mismatch(layers: &[Layer], refused: Option<&Refused>, fault: Option<Fault>) -
 
 /// Where a key is given for the second time.
 fn second_place(layers: &[Layer]) -> Option<Place> {
-    let key = RefCell::default();
-    let place = |layer: &Layer| syntax::run(layer, Seeded(Build(&key))).err()?.place;
-    layers.iter().find_map(place)
+    let [only] = layers else {
+        return None;
+    };
+    document_tree(only).err()?.place().cloned()
 }
 
 /// Hands on what the guide noted.
@@ -414,7 +448,7 @@ fn note(document: &Document, guide: &Guide, secrets: usize, notes: &mut Notes) {
     // Each place is another parse.
     let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
     let unknown_keys = guide.unknown_keys();
-    if unknown_keys.len() >= guide::MAX_NOTED {
+    if unknown_keys.len() >= guide::MAX_NOTED || guide.noted_too_much() {
         notes.secrets_without_a_path();
     }
     for (index, unknown) in unknown_keys.into_iter().enumerate() {

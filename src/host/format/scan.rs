@@ -1,5 +1,5 @@
 //! How much a YAML text asks of its parser: how deeply its collections are nested
-//! and how many values it has, exactly, in one pass and without memory.
+//! and how many values it has at most, in one pass and without memory.
 //!
 //! libyaml looks at every open flow collection for every token, so that 100 KB of
 //! `{a: ` take it two seconds; and what `serde_yaml` keeps of each value is a hundred
@@ -20,6 +20,7 @@ const MAX_DEPTH: usize = 200;
 pub(super) struct Asks {
     pub(super) depth: usize,
     pub(super) values: usize,
+    pub(super) aliases: bool,
     /// Where it went too far, as line and column.
     pub(super) at: (usize, usize),
 }
@@ -50,6 +51,12 @@ pub(super) fn count(bytes: &[u8], max_values: usize) -> Result<usize, TooMuch> {
         return Err(TooMuch::Values { at: asks.at });
     }
     Ok(asks.values)
+}
+
+/// Whether there are aliases in it, and not only their marks in text.
+pub(super) fn has_aliases(bytes: &[u8]) -> bool {
+    let text = as_utf8(bytes);
+    Scanner::new(text.as_bytes(), usize::MAX).run().aliases
 }
 
 /// Whether a glance shows that it cannot be too much. Each flow level takes a bracket.
@@ -137,6 +144,8 @@ struct Scanner<'t> {
     line: usize,
     column: usize,
     flow: usize,
+    /// Of the open flow collections, as deep as is looked: whether it is a list.
+    lists: Vec<bool>,
     /// The columns of the block collections that are open, from the outermost.
     indents: Vec<usize>,
     key_allowed: bool,
@@ -159,6 +168,7 @@ impl<'t> Scanner<'t> {
             line: 0,
             column: 0,
             flow: 0,
+            lists: Vec::new(),
             indents: Vec::new(),
             key_allowed: true,
             key: None,
@@ -269,8 +279,8 @@ impl<'t> Scanner<'t> {
             if self.column == 0
                 && self.text[self.at.min(self.text.len())..].starts_with(b"\xef\xbb\xbf")
             {
+                // It counts as a column, as it does for libyaml.
                 self.skip();
-                self.column = 0;
             }
             let tabs = self.flow > 0 || !self.key_allowed;
             while self.byte(0) == b' ' || tabs && self.byte(0) == b'\t' {
@@ -349,6 +359,7 @@ impl<'t> Scanner<'t> {
     fn flow_start(&mut self) {
         self.node();
         self.flow += 1;
+        self.lists.push(self.byte(0) == b'[');
         self.go_deep();
         self.key_allowed = true;
         self.skip();
@@ -358,6 +369,7 @@ impl<'t> Scanner<'t> {
         self.asks.values += usize::from(self.wants_value);
         self.wants_value = false;
         self.flow = self.flow.saturating_sub(1);
+        self.lists.pop();
         self.key_allowed = false;
         self.skip();
     }
@@ -368,10 +380,15 @@ impl<'t> Scanner<'t> {
                 return Err(End);
             }
             self.roll(self.column);
+            self.key = None;
         }
-        self.key = None;
         self.mark(true);
         Ok(())
+    }
+
+    /// In a flow list, a key makes a mapping of its own.
+    fn pair(&mut self) {
+        self.asks.values += usize::from(self.lists.last() == Some(&true));
     }
 
     fn explicit_key(&mut self) -> Result<(), End> {
@@ -380,14 +397,17 @@ impl<'t> Scanner<'t> {
                 return Err(End);
             }
             self.roll(self.column);
+            self.key = None;
+        } else {
+            self.pair();
         }
-        self.key = None;
         self.mark(self.flow == 0);
         Ok(())
     }
 
     fn value(&mut self) -> Result<(), End> {
         if self.flow > 0 {
+            self.pair();
             self.mark(false);
             return Ok(());
         }
@@ -413,6 +433,7 @@ impl<'t> Scanner<'t> {
     }
 
     fn alias(&mut self) {
+        self.asks.aliases = true;
         self.node();
         self.name();
     }
@@ -423,6 +444,11 @@ impl<'t> Scanner<'t> {
         self.key_allowed = false;
         if self.byte(0) == b'&' {
             return self.name();
+        }
+        if self.byte(1) == b'<' {
+            while !self.is_gap(0) && self.byte(0) != b'>' {
+                self.skip();
+            }
         }
         while !(self.is_gap(0) || self.flow > 0 && self.byte(0) == b',') {
             self.skip();
@@ -597,6 +623,7 @@ mod tests {
             ("%YAML 1.1\n---\na: [b]\n...\n", 2, 4),
             ("a: {\n# ]]]\nb: 1}\n", 2, 5),
             ("[a, [b, {c: d}]]", 3, 7),
+            ("[a: b, c]", 1, 5),
             ("[\"a\\\"[\", b]", 1, 3),
             ("a: !t {b: 1}\n", 2, 5),
             ("prompt: |\n\n  \n   [\n     {\nx: [1]", 2, 6),
@@ -636,6 +663,24 @@ mod tests {
             assert_eq!(fine, Ok(()), "{unit}");
             let deep = check(unit.repeat(30_000).as_bytes(), usize::MAX);
             assert!(matches!(deep, Err(TooMuch::Depth { .. })), "{unit}");
+        }
+        // What a scanner may lose its way in.
+        for head in [
+            "[!<,@> x, ",
+            "{? a : b}: 1\nb: ",
+            "[- a]: 1\nb: ",
+            "\u{feff}--- : 1\n b: ",
+            "{a: b}: 1\nb: ",
+            "? |\n  x\n: ",
+            "&a [b]: ",
+            "--- !t\n",
+        ] {
+            let text = format!("{head}{}", "{a: ".repeat(30_000));
+            let deep = check(text.as_bytes(), usize::MAX);
+            assert!(
+                matches!(deep, Err(TooMuch::Depth { .. })),
+                "{head:?}: {deep:?}"
+            );
         }
         let hidden = format!("- a: |\n    x\n  b: {}", "{a: ".repeat(30_000));
         let deep = check(hidden.as_bytes(), usize::MAX);

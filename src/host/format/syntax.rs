@@ -8,7 +8,7 @@ use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use super::scan;
 use super::whole;
-use crate::engine::{Layer, Place, Violation};
+use crate::engine::{Content, Layer, Place, Violation};
 
 /// The language of a layer, told by the ending of its name. JSON is YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(super) enum Syntax {
 
 impl Syntax {
     pub(super) fn of(layer: &Layer) -> Self {
+        // A variable's name says nothing.
+        if *layer.content() != Content::Document {
+            return Syntax::Yaml;
+        }
         match layer.origin().rsplit_once('.') {
             #[cfg(feature = "toml")]
             Some((_, "toml")) => Syntax::Toml,
@@ -76,7 +80,7 @@ pub(super) fn run<K: Task>(layer: &Layer, task: K) -> Result<K::Value, Refused> 
         }
         #[cfg(feature = "json")]
         Syntax::Json => {
-            let mut de = serde_json::Deserializer::from_slice(layer.bytes());
+            let mut de = serde_json::Deserializer::from_slice(without_mark(layer));
             let value = task.run(&mut de);
             let value = value.and_then(|value| de.end().map(|()| value));
             value.map_err(|error| json_refused(&error, layer))
@@ -95,7 +99,7 @@ pub(super) fn fault(layer: &Layer) -> Option<Violation> {
         Syntax::Toml => toml_fault(layer),
         #[cfg(feature = "json")]
         Syntax::Json => {
-            let error = serde_json::from_slice::<IgnoredAny>(layer.bytes()).err()?;
+            let error = serde_json::from_slice::<IgnoredAny>(without_mark(layer)).err()?;
             let text = format!("{error}");
             let message = text.split(" at line ").next().unwrap_or_default();
             let place = json_refused(&error, layer).place?;
@@ -104,14 +108,20 @@ pub(super) fn fault(layer: &Layer) -> Option<Violation> {
     }
 }
 
-/// Whether a text is a number, a truth or nothing, or a string in quotes: what YAML
-/// would read otherwise than by its letters.
+/// Whether a text, all of it, is a number, a truth, nothing in so many words, or a
+/// string in quotes. Anything else is a string, whatever signs are in it: `#ff0000`,
+/// `&Passw0rd`, `!root`.
 pub(crate) fn is_more_than_letters(text: &str) -> bool {
-    match serde_yaml::from_str(text) {
-        Ok(serde_yaml::Value::String(_)) => text.starts_with(['"', '\'']),
-        Ok(value) => !(value.is_mapping() || value.is_sequence() || text.is_empty()),
-        Err(_quotes_the_input) => false,
+    let in_quotes = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    if in_quotes('"') || in_quotes('\'') {
+        return matches!(serde_yaml::from_str(text), Ok(serde_yaml::Value::String(_)));
     }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | '~');
+    if text.is_empty() || !text.chars().all(plain) {
+        return false;
+    }
+    let value: Result<serde_yaml::Value, _> = serde_yaml::from_str(text);
+    value.is_ok_and(|value| value.is_number() || value.is_bool() || value.is_null())
 }
 
 /// Writes a value so that it reads back as the same.
@@ -265,12 +275,26 @@ fn place_in(phrase: &str) -> (&str, Option<(usize, usize)>) {
     }
 }
 
+/// Without the byte order mark that some editors write.
+#[cfg(feature = "json")]
+fn without_mark(layer: &Layer) -> &[u8] {
+    let bytes = layer.bytes();
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 #[cfg(feature = "json")]
 fn json_refused(error: &serde_json::Error, layer: &Layer) -> Refused {
     let deep = format!("{error}").starts_with("recursion limit exceeded");
-    let at = (error.line() > 0).then(|| whole(layer).at(error.line(), error.column().max(1)));
+    // Its columns are in bytes.
+    let column = || {
+        let line = without_mark(layer)
+            .split(|byte| *byte == b'\n')
+            .nth(error.line() - 1);
+        let before = line.and_then(|line| line.get(..error.column().saturating_sub(1)));
+        1 + before.map_or(0, |before| String::from_utf8_lossy(before).chars().count())
+    };
     Refused {
-        place: at,
+        place: (error.line() > 0).then(|| whole(layer).at(error.line(), column())),
         limit: deep.then_some("nested more than 128 levels deep"),
     }
 }

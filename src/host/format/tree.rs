@@ -102,11 +102,10 @@ impl Map {
         }
     }
 
-    /// After keys got their letters.
-    fn index_anew(&mut self) {
-        let entries = self.entries.iter().enumerate();
-        let entries = entries.filter_map(|(at, entry)| entry.as_ref().map(|(key, _)| (key, at)));
-        self.index = entries.map(|(key, at)| (key.letters(), at)).collect();
+    /// Adds an entry without asking whether its key is there.
+    fn push(&mut self, key: Scalar, node: Node) {
+        self.index.insert(key.letters(), self.entries.len());
+        self.entries.push(Some((key, node)));
     }
 
     fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
@@ -126,6 +125,31 @@ impl Node {
             value: Value::Null,
             text: None,
         })
+    }
+
+    fn untagged(&self) -> &Node {
+        match self {
+            Node::Tagged(_, node) => node.untagged(),
+            node => node,
+        }
+    }
+
+    /// A value that is not there: `key:`. It stands for an empty list or mapping where
+    /// one is wanted.
+    fn is_left_out(&self) -> bool {
+        let empty = |scalar: &Scalar| scalar.text.as_deref() == Some("");
+        self.is_null() && matches!(self, Node::Scalar(scalar) if empty(scalar))
+    }
+
+    pub(super) fn has_merge_key(&self) -> bool {
+        match self {
+            Node::Scalar(_) => false,
+            Node::Tagged(_, node) => node.has_merge_key(),
+            Node::List(nodes) => nodes.iter().any(Node::has_merge_key),
+            Node::Map(map) => {
+                map.contains(MERGE_KEY) || map.iter().any(|(_, node)| node.has_merge_key())
+            }
+        }
     }
 
     pub(super) fn text(text: &str) -> Self {
@@ -212,20 +236,28 @@ impl Node {
         }
     }
 
-    /// All scalars, and empty lists and maps, with their paths.
+    /// All scalars, tags, and empty lists and maps, with their paths: as many as there
+    /// is room for.
     pub(super) fn leaves(&self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.add_leaves(&mut Vec::new(), &mut leaves);
+        self.add_leaves(&mut Vec::new(), &mut { MAX_PATHS }, &mut leaves);
         leaves
     }
 
-    fn add_leaves(&self, path: &mut Vec<Segment>, leaves: &mut Vec<Leaf>) {
+    fn add_leaves(&self, path: &mut Vec<Segment>, room: &mut usize, leaves: &mut Vec<Leaf>) {
+        if *room == 0 {
+            return;
+        }
         let text = match self {
-            Node::Tagged(_, node) => return node.add_leaves(path, leaves),
+            Node::Tagged(tag, node) => {
+                let at = format!("{}", PathDisplay(path));
+                leaves.push(Leaf::new(at + "!", tag.as_str()));
+                return node.add_leaves(path, room, leaves);
+            }
             Node::List(nodes) if !nodes.is_empty() => {
                 for (index, node) in nodes.iter().enumerate() {
                     path.push(Segment::Index(index));
-                    node.add_leaves(path, leaves);
+                    node.add_leaves(path, room, leaves);
                     path.pop();
                 }
                 return;
@@ -233,7 +265,7 @@ impl Node {
             Node::Map(map) if map.iter().next().is_some() => {
                 for (key, node) in map.iter() {
                     path.push(Segment::Key(key.letters()));
-                    node.add_leaves(path, leaves);
+                    node.add_leaves(path, room, leaves);
                     path.pop();
                 }
                 return;
@@ -245,11 +277,16 @@ impl Node {
                 _ => scalar.letters(),
             },
         };
-        leaves.push(Leaf::new(format!("{}", PathDisplay(path)), text));
+        let at = format!("{}", PathDisplay(path));
+        *room = room.saturating_sub(at.len() + text.len());
+        leaves.push(Leaf::new(at, text));
     }
 }
 
 const MERGE_KEY: &str = "<<";
+
+/// Each leaf has the whole path to it, which may be long for many of them.
+const MAX_PATHS: usize = 8 * 1024 * 1024;
 
 impl Map {
     /// Takes in the keys of a merge key's value that are not here. Of several maps
@@ -273,10 +310,29 @@ impl Map {
     }
 }
 
-/// Builds a tree. A key that is given twice is an error, at the second one; which one
-/// it is goes in here.
+/// Why a tree cannot be built, where that is not the parser's to say.
+#[derive(Clone, Debug)]
+pub(super) enum Flaw {
+    /// This key is given for the second time.
+    Twice(String),
+    /// A list or a mapping as a key.
+    NoScalar,
+    /// A key that is longer than anybody writes.
+    Long,
+}
+
+/// No key is longer than this. What is said of a field repeats its whole path.
+pub(super) const MAX_KEY: usize = 1024;
+
+/// Builds a tree. A key that is given twice is an error, at the second one.
+///
+/// For languages in which a key may be written in several ways (`16`, `0x10`), it is
+/// [`Letters`] that tells: `keys_are_letters` is false then.
 #[derive(Clone, Copy)]
-pub(super) struct Build<'k>(pub(super) &'k RefCell<String>);
+pub(super) struct Build<'k> {
+    pub(super) flaw: &'k RefCell<Option<Flaw>>,
+    pub(super) keys_are_letters: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Build<'_> {
     type Value = Node;
@@ -338,8 +394,12 @@ impl<'de> Visitor<'de> for Build<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut map = Map::default();
-        while let Some(key) = access.next_key_seed(BuildKey(&map, self.0))? {
-            map.insert(key, access.next_value_seed(self)?);
+        let known = |map: &Map, key: &str| self.keys_are_letters && map.contains(key);
+        while let Some(key) = access.next_key_seed(BuildKey {
+            is_known: &|key| known(&map, key),
+            flaw: self.flaw,
+        })? {
+            map.push(key, access.next_value_seed(self)?);
         }
         Ok(Node::Map(map))
     }
@@ -351,8 +411,11 @@ impl<'de> Visitor<'de> for Build<'_> {
     }
 }
 
-/// Builds a key of a map that has these already.
-struct BuildKey<'m>(&'m Map, &'m RefCell<String>);
+/// Builds a key of a map that has some already.
+struct BuildKey<'m> {
+    is_known: &'m dyn Fn(&str) -> bool,
+    flaw: &'m RefCell<Option<Flaw>>,
+}
 
 impl<'de> DeserializeSeed<'de> for BuildKey<'_> {
     type Value = Scalar;
@@ -371,11 +434,18 @@ macro_rules! build_key {
 }
 
 impl BuildKey<'_> {
+    fn refuse<E: de::Error>(&self, flaw: Flaw) -> E {
+        *self.flaw.borrow_mut() = Some(flaw);
+        E::custom("refused")
+    }
+
     fn unless_known<E: de::Error>(self, key: Scalar) -> Result<Scalar, E> {
         let letters = key.letters();
-        if self.0.contains(&letters) {
-            *self.1.borrow_mut() = letters;
-            return Err(E::custom("given twice"));
+        if letters.len() > MAX_KEY {
+            return Err(self.refuse(Flaw::Long));
+        }
+        if (self.is_known)(&letters) {
+            return Err(self.refuse(Flaw::Twice(letters)));
         }
         Ok(key)
     }
@@ -402,36 +472,41 @@ impl<'de> Visitor<'de> for BuildKey<'_> {
     fn visit_unit<E: de::Error>(self) -> Result<Scalar, E> {
         self.unless_known(Scalar::of(Value::Null))
     }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Scalar, A::Error> {
+        Err(self.refuse(Flaw::NoScalar))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Scalar, A::Error> {
+        Err(self.refuse(Flaw::NoScalar))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Scalar, A::Error> {
+        Err(self.refuse(Flaw::NoScalar))
+    }
 }
 
 /// Notes how the scalars of a tree were written, from the same text again. For
 /// languages in which what is not in quotes may be a string all the same.
-pub(super) struct Letters<'n>(pub(super) &'n mut Node);
+pub(super) struct Letters<'n> {
+    pub(super) node: &'n mut Node,
+    pub(super) flaw: &'n RefCell<Option<Flaw>>,
+}
 
 impl<'de> DeserializeSeed<'de> for Letters<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        match self.0 {
+        match self.node {
             Node::Scalar(scalar) if matches!(scalar.value, Value::Str(_)) => {
                 de.deserialize_ignored_any(de::IgnoredAny).map(drop)
             }
             Node::Scalar(scalar) => {
-                scalar.text = Some(String::deserialize_from(de)?);
+                scalar.text = Some(<String as de::Deserialize>::deserialize(de)?);
                 Ok(())
             }
             _ => de.deserialize_any(self),
         }
-    }
-}
-
-trait DeserializeFrom: Sized {
-    fn deserialize_from<'de, D: Deserializer<'de>>(de: D) -> Result<Self, D::Error>;
-}
-
-impl DeserializeFrom for String {
-    fn deserialize_from<'de, D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        <String as de::Deserialize>::deserialize(de)
     }
 }
 
@@ -443,9 +518,10 @@ impl<'de> Visitor<'de> for Letters<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        if let Node::List(nodes) = self.0 {
+        let flaw = self.flaw;
+        if let Node::List(nodes) = self.node {
             for node in nodes {
-                seq.next_element_seed(Letters(node))?;
+                seq.next_element_seed(Letters { node, flaw })?;
             }
         }
         while seq.next_element::<de::IgnoredAny>()?.is_some() {}
@@ -453,16 +529,29 @@ impl<'de> Visitor<'de> for Letters<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        if let Node::Map(map) = self.0 {
-            for (key, node) in map.entries.iter_mut().flatten() {
-                let letters = access.next_key::<String>()?;
+        let Node::Map(map) = self.node else {
+            return Ok(());
+        };
+        let flaw = self.flaw;
+        let index = RefCell::new(HashMap::new());
+        for (at, entry) in map.entries.iter_mut().enumerate() {
+            let Some((key, node)) = entry else {
+                continue;
+            };
+            let is_known = |key: &str| index.borrow().contains_key(key);
+            let letters = KeyLetters(BuildKey {
+                is_known: &is_known,
+                flaw,
+            });
+            if let Some(letters) = access.next_key_seed(letters)? {
+                index.borrow_mut().insert(letters.clone(), at);
                 if !matches!(key.value, Value::Str(_)) {
-                    key.text = letters;
+                    key.text = Some(letters);
                 }
-                access.next_value_seed(Letters(node))?;
             }
-            map.index_anew();
+            access.next_value_seed(Letters { node, flaw })?;
         }
+        map.index = index.into_inner();
         while access
             .next_entry::<de::IgnoredAny, de::IgnoredAny>()?
             .is_some()
@@ -472,10 +561,22 @@ impl<'de> Visitor<'de> for Letters<'_> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<(), A::Error> {
         let (de::IgnoredAny, variant) = data.variant()?;
-        match self.0 {
-            Node::Tagged(_, node) => variant.newtype_variant_seed(Letters(node)),
+        let flaw = self.flaw;
+        match self.node {
+            Node::Tagged(_, node) => variant.newtype_variant_seed(Letters { node, flaw }),
             _ => variant.newtype_variant::<de::IgnoredAny>().map(drop),
         }
+    }
+}
+
+/// The letters of a key of a map that has some already.
+struct KeyLetters<'m>(BuildKey<'m>);
+
+impl<'de> DeserializeSeed<'de> for KeyLetters<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<String, D::Error> {
+        de.deserialize_str(self.0).map(|key| key.letters())
     }
 }
 
@@ -499,10 +600,11 @@ impl de::Error for NoWords {
     }
 }
 
+/// A tag says something only to an enum, or to who takes anything.
 macro_rules! as_it_is {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
-            self.deserialize_any(visitor)
+            self.untagged().deserialize_any(visitor)
         })*
     };
 }
@@ -511,9 +613,9 @@ macro_rules! as_it_is {
 macro_rules! as_letters {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
-            match self {
+            match self.untagged() {
                 Node::Scalar(Scalar { text: Some(text), .. }) => visitor.visit_str(text),
-                _ => self.deserialize_any(visitor),
+                node => node.deserialize_any(visitor),
             }
         })*
     };
@@ -534,8 +636,21 @@ impl<'de> Deserializer<'de> for &Node {
     as_it_is! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_unit deserialize_seq
-        deserialize_map
+        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_unit
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        match self.untagged() {
+            node if node.is_left_out() => visitor.visit_seq(Elements([].iter())),
+            node => node.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        match self.untagged() {
+            node if node.is_left_out() => visitor.visit_map(Entries::of(&Map::default())),
+            node => node.deserialize_any(visitor),
+        }
     }
 
     as_letters! {
@@ -555,7 +670,7 @@ impl<'de> Deserializer<'de> for &Node {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, NoWords> {
-        self.deserialize_any(visitor)
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -576,7 +691,7 @@ impl<'de> Deserializer<'de> for &Node {
         _: usize,
         visitor: V,
     ) -> Result<V::Value, NoWords> {
-        self.deserialize_any(visitor)
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -585,7 +700,7 @@ impl<'de> Deserializer<'de> for &Node {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, NoWords> {
-        self.deserialize_any(visitor)
+        self.deserialize_map(visitor)
     }
 
     /// A name alone, a tag (YAML), or a map of one key (TOML and JSON).
@@ -664,11 +779,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             return Ok(None);
         };
         self.value = Some(value);
-        let key = Node::Scalar(Scalar {
-            text: Some(key.letters()),
-            value: key.value.clone(),
-        });
-        seed.deserialize(&key).map(Some)
+        seed.deserialize(AsKey(key)).map(Some)
     }
 
     fn next_value_seed<S>(&mut self, seed: S) -> Result<S::Value, NoWords>
@@ -676,6 +787,92 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         S: DeserializeSeed<'de>,
     {
         seed.deserialize(self.value.take().ok_or(NoWords)?)
+    }
+}
+
+/// A key. Where numbers are no keys (TOML, JSON, the environment), one in letters is a
+/// number if the type asks for one.
+struct AsKey<'n>(&'n Scalar);
+
+macro_rules! key_as_number {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+            let Value::Str(text) = &self.0.value else {
+                return self.0.deserialize_any(visitor);
+            };
+            if let Ok(number) = text.parse::<u64>() {
+                return visitor.visit_u64(number);
+            }
+            match text.parse::<i64>() {
+                Ok(number) => visitor.visit_i64(number),
+                Err(_) => self.0.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for AsKey<'_> {
+    type Error = NoWords;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        self.0.deserialize_any(visitor)
+    }
+
+    key_as_number! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        match &self.0.value {
+            Value::Str(text) if text == "true" => visitor.visit_bool(true),
+            Value::Str(text) if text == "false" => visitor.visit_bool(false),
+            _ => self.0.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        visitor.visit_string(self.0.letters())
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoWords> {
+        if self.0.value == Value::Null {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NoWords> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoWords> {
+        visitor.visit_enum(Variant(&self.0.letters(), None))
+    }
+
+    serde::forward_to_deserialize_any! {
+        f32 f64 bytes byte_buf unit unit_struct seq tuple tuple_struct map struct ignored_any
     }
 }
 

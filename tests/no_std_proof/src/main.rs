@@ -26,7 +26,12 @@ use steadyconf::{
 struct Limit;
 
 impl Format<u32> for Limit {
-    fn parse(&self, document: &Document, _: &steadyconf::Limits, _: &mut steadyconf::Notes) -> Result<u32, Report> {
+    fn parse(
+        &self,
+        document: &Document,
+        _: &steadyconf::Limits,
+        _: &mut steadyconf::Notes,
+    ) -> Result<u32, Report> {
         let text = core::str::from_utf8(document.layers()[0].bytes()).unwrap_or("");
         let mut report = Report::new();
         for line in text.lines() {
