@@ -332,7 +332,12 @@ mod loom_tests {
 
     fn snapshot(n: u64) -> Arc<Snapshot<u64>> {
         let document = Document::single("loom", []);
-        Arc::new(Snapshot::new(n, Version::new(n), document))
+        Arc::new(Snapshot::new(
+            n,
+            Version::new(n),
+            document,
+            Default::default(),
+        ))
     }
 
     #[test]

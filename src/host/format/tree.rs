@@ -12,7 +12,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::super::std::collections::HashMap;
+use super::super::std::collections::{BTreeSet, HashMap};
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::vec;
@@ -23,7 +23,8 @@ use crate::engine::path::{PathDisplay, Segment};
 pub(super) enum Node {
     Scalar(Scalar),
     List(Vec<Node>),
-    Map(Map),
+    // Boxed, so that scalars, which are most, take less.
+    Map(Box<Map>),
     /// A value with a tag of its own: `!name value`.
     Tagged(String, Box<Node>),
 }
@@ -32,7 +33,7 @@ pub(super) enum Node {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scalar {
     value: Value,
-    text: Option<String>,
+    text: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +42,8 @@ enum Value {
     Bool(bool),
     U64(u64),
     I64(i64),
-    U128(u128),
-    I128(i128),
+    U128(Box<u128>),
+    I128(Box<i128>),
     F64(f64),
     Str(String),
 }
@@ -66,10 +67,19 @@ impl Scalar {
         Scalar { value, text: None }
     }
 
+    /// Whether it is written so.
+    fn is_written(&self, letters: &str) -> bool {
+        match (&self.text, &self.value) {
+            (Some(text), _) => **text == *letters,
+            (None, Value::Str(text)) => text == letters,
+            _ => self.letters() == letters,
+        }
+    }
+
     /// How it is written, without quotes.
     fn letters(&self) -> String {
         match (&self.text, &self.value) {
-            (Some(text), _) => text.clone(),
+            (Some(text), _) => text.to_string(),
             (None, Value::Str(text)) => text.clone(),
             (None, Value::Null) => "null".into(),
             (None, Value::Bool(value)) => format!("{value}"),
@@ -82,39 +92,70 @@ impl Scalar {
     }
 }
 
+/// So many keys are looked through one by one; more get an index.
+const FEW: usize = 16;
+
 impl Map {
     fn iter(&self) -> impl Iterator<Item = &(Scalar, Node)> {
         self.entries.iter().flatten()
     }
 
+    fn find(&self, key: &str) -> Option<usize> {
+        if self.entries.len() > FEW {
+            return self.index.get(key).copied();
+        }
+        let is = |entry: &Option<(Scalar, Node)>| {
+            entry
+                .as_ref()
+                .is_some_and(|(known, _)| known.is_written(key))
+        };
+        self.entries.iter().position(is)
+    }
+
     fn contains(&self, key: &str) -> bool {
-        self.index.contains_key(key)
+        self.find(key).is_some()
     }
 
     fn insert(&mut self, key: Scalar, node: Node) {
-        let letters = key.letters();
-        match self.index.get(&letters) {
-            Some(at) => self.entries[*at] = Some((key, node)),
-            None => {
-                self.index.insert(letters, self.entries.len());
-                self.entries.push(Some((key, node)));
-            }
+        match self.find(&key.letters()) {
+            Some(at) => self.entries[at] = Some((key, node)),
+            None => self.push(key, node),
         }
     }
 
     /// Adds an entry without asking whether its key is there.
     fn push(&mut self, key: Scalar, node: Node) {
-        self.index.insert(key.letters(), self.entries.len());
         self.entries.push(Some((key, node)));
+        self.index_from(self.entries.len() - 1);
+    }
+
+    /// Takes the last entries into the index, or all of them once there are many.
+    fn index_from(&mut self, start: usize) {
+        if self.entries.len() <= FEW {
+            return;
+        }
+        let start = if self.index.is_empty() { 0 } else { start };
+        for (at, entry) in self.entries.iter().enumerate().skip(start) {
+            if let Some((key, _)) = entry {
+                self.index.insert(key.letters(), at);
+            }
+        }
+    }
+
+    /// After keys got their letters.
+    fn index_anew(&mut self) {
+        self.index.clear();
+        self.index_from(0);
     }
 
     fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        let at = *self.index.get(key)?;
+        let at = self.find(key)?;
         self.entries[at].as_mut().map(|(_, node)| node)
     }
 
     fn remove(&mut self, key: &str) -> Option<Node> {
-        let at = self.index.remove(key)?;
+        let at = self.find(key)?;
+        self.index.remove(key);
         self.entries[at].take().map(|(_, node)| node)
     }
 }
@@ -168,7 +209,7 @@ impl Node {
             };
             let mut map = Map::default();
             map.insert(Scalar::of(Value::Str(key.clone())), node);
-            Some(Node::Map(map))
+            Some(Node::Map(Box::new(map)))
         })
     }
 
@@ -184,7 +225,7 @@ impl Node {
         };
         if !matches!(self, Node::Map(_)) {
             // Key by key into nothing, so that a null in it removes here as well.
-            *self = Node::Map(Map::default());
+            *self = Node::Map(Box::default());
         }
         let Node::Map(base) = self else {
             return;
@@ -389,6 +430,8 @@ impl<'de> Visitor<'de> for Build<'_> {
         while let Some(node) = seq.next_element_seed(self)? {
             nodes.push(node);
         }
+        // Most lists are short, and there may be many.
+        nodes.shrink_to_fit();
         Ok(Node::List(nodes))
     }
 
@@ -401,7 +444,8 @@ impl<'de> Visitor<'de> for Build<'_> {
         })? {
             map.push(key, access.next_value_seed(self)?);
         }
-        Ok(Node::Map(map))
+        map.entries.shrink_to_fit();
+        Ok(Node::Map(Box::new(map)))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Node, A::Error> {
@@ -502,7 +546,8 @@ impl<'de> DeserializeSeed<'de> for Letters<'_> {
                 de.deserialize_ignored_any(de::IgnoredAny).map(drop)
             }
             Node::Scalar(scalar) => {
-                scalar.text = Some(<String as de::Deserialize>::deserialize(de)?);
+                let text = <String as de::Deserialize>::deserialize(de)?;
+                scalar.text = Some(text.into());
                 Ok(())
             }
             _ => de.deserialize_any(self),
@@ -533,25 +578,22 @@ impl<'de> Visitor<'de> for Letters<'_> {
             return Ok(());
         };
         let flaw = self.flaw;
-        let index = RefCell::new(HashMap::new());
-        for (at, entry) in map.entries.iter_mut().enumerate() {
-            let Some((key, node)) = entry else {
-                continue;
-            };
-            let is_known = |key: &str| index.borrow().contains_key(key);
+        let known = RefCell::new(BTreeSet::new());
+        for (key, node) in map.entries.iter_mut().flatten() {
+            let is_known = |key: &str| known.borrow().contains(key);
             let letters = KeyLetters(BuildKey {
                 is_known: &is_known,
                 flaw,
             });
             if let Some(letters) = access.next_key_seed(letters)? {
-                index.borrow_mut().insert(letters.clone(), at);
+                known.borrow_mut().insert(letters.clone());
                 if !matches!(key.value, Value::Str(_)) {
-                    key.text = Some(letters);
+                    key.text = Some(letters.into());
                 }
             }
             access.next_value_seed(Letters { node, flaw })?;
         }
-        map.index = index.into_inner();
+        map.index_anew();
         while access
             .next_entry::<de::IgnoredAny, de::IgnoredAny>()?
             .is_some()
@@ -729,8 +771,8 @@ impl Scalar {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::U64(value) => visitor.visit_u64(*value),
             Value::I64(value) => visitor.visit_i64(*value),
-            Value::U128(value) => visitor.visit_u128(*value),
-            Value::I128(value) => visitor.visit_i128(*value),
+            Value::U128(value) => visitor.visit_u128(**value),
+            Value::I128(value) => visitor.visit_i128(**value),
             Value::F64(value) => visitor.visit_f64(*value),
             Value::Str(value) => visitor.visit_str(value),
         }
