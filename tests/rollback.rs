@@ -580,3 +580,40 @@ mod host {
         );
     }
 }
+
+#[test]
+fn g20_the_status_counts_and_prints_what_came_of_everything() {
+    let mut script = Script::default();
+    let mut engine = engine(&Number::default());
+    assert_eq!(
+        engine.status().to_string(),
+        "nothing is loaded\nnot healthy\nreloads: 0, rejections: 0, rollbacks: 0"
+    );
+    for text in ["1", "2", "bad", "101"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(1500)).unwrap();
+        // However often it is looked at.
+        engine.poll(&mut script, ms(2500)).unwrap();
+    }
+    engine.rollback(ms(3000)).unwrap();
+    let status = engine.status();
+    let counted = (status.reloads, status.rejections, status.rollbacks);
+    assert_eq!(counted, (2, 2, 1));
+    assert_eq!(
+        status.to_string(),
+        "v3 sha256:6b86b273ff34 is active, from test\nnot healthy\n\
+         since 2.5 s: sha256:16dc368a89b4 fails validation, 1 problem:\n  \
+         test: must be at most 100\n\
+         reloads: 2, rejections: 2, rollbacks: 1"
+    );
+    script.shows("2");
+    assert_eq!(
+        engine.poll(&mut script, ms(4000)),
+        Ok(Outcome::Applied(v(4)))
+    );
+    let status = engine.status().to_string();
+    assert!(
+        status.starts_with("v4 sha256:d4735e3a265e is active, from test\nhealthy"),
+        "{status}"
+    );
+}

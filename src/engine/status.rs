@@ -289,7 +289,7 @@ impl fmt::Display for Status {
         let rollbacks = self.rollbacks;
         write!(
             f,
-            "\n{reloads} reloads, {rejections} rejections, {rollbacks} rollbacks so far"
+            "\nreloads: {reloads}, rejections: {rejections}, rollbacks: {rollbacks}"
         )
     }
 }
