@@ -50,6 +50,24 @@ fn children(spans: &[SpanData], parent: &SpanData) -> Vec<String> {
     children.iter().map(short).collect()
 }
 
+/// What a gauge shows now.
+fn gauge(meter: &SdkMeterProvider, exporter: &InMemoryMetricExporter, name: &str) -> u64 {
+    meter.force_flush().unwrap();
+    let finished = exporter.get_finished_metrics().unwrap();
+    let all = finished
+        .iter()
+        .flat_map(|resource| resource.scope_metrics());
+    let all = all.flat_map(|scope| scope.metrics());
+    let gauges = all.filter(|metric| metric.name() == name);
+    let shown = gauges.filter_map(|metric| match metric.data() {
+        AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
+            gauge.data_points().next().map(|point| point.value())
+        }
+        _ => None,
+    });
+    shown.last().unwrap()
+}
+
 #[test]
 fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
     let exporter = InMemorySpanExporter::default();
@@ -172,13 +190,26 @@ fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
     let (attempts, _) = spans();
     let attempts: Vec<_> = attempts.iter().map(summary).collect();
     assert_eq!(attempts, ["source_error 3->- -"], "told once");
-    write("api_key: sk-canary\nworkers: 3\n");
-    assert_eq!(look(), Ok(Outcome::Unchanged));
-    assert!(spans().0.is_empty());
+    assert_eq!(gauge(&meter, &metrics, "config.healthy"), 0);
+    write("api_key: sk-canary\nworkers: 2\n");
+    look().unwrap();
+    spans();
+    for text in [
+        "api_key: sk-canary\nworkers: 0\n",
+        "api_key: sk-canary\nworkers: 2\n",
+    ] {
+        write(text);
+        look().unwrap();
+        spans();
+    }
+    // The very same bytes as before: no attempt, and healthy again.
+    assert!(reloader.status().is_healthy());
+    assert_eq!(gauge(&meter, &metrics, "config.healthy"), 1);
+    assert_eq!(gauge(&meter, &metrics, "config.version"), 4);
 
     reloader.rollback().unwrap();
     let (attempts, all) = spans();
-    assert_eq!(summary(&attempts[0]), "rolled_back 3->4 -");
+    assert_eq!(summary(&attempts[0]), "rolled_back 4->5 -");
     assert_eq!(children(&all, &attempts[0]), ["prepare", "commit"]);
 
     let refused = Reloader::<Config>::from_file(&path)
@@ -192,9 +223,45 @@ fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
         "nothing is left behind"
     );
 
+    // A start from the last known good, and a rollback in the look that takes in a fix.
+    let last_good = path.with_extension("good");
+    write("api_key: sk-canary\nworkers: 1\n");
+    let builder = || Reloader::<Config>::from_file(&path).last_known_good(&last_good);
+    drop(builder().load_at(ms(0), |until| until).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    spans();
+    let sick = |config: &Config| {
+        if config.workers == 7 {
+            Err("seven")
+        } else {
+            Ok(())
+        }
+    };
+    let reloader = builder()
+        .probation(ms(60_000), move |snapshot| sick(snapshot))
+        .settle(ms(0))
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    let (attempts, all) = spans();
+    let summaries: Vec<_> = attempts.iter().map(summary).collect();
+    assert_eq!(summaries, ["last_known_good -->1 -"]);
+    assert_eq!(children(&all, &attempts[0]), ["parse"]);
+    write("api_key: sk-canary\nworkers: 7\n");
+    reloader.poll_at(ms(1000)).unwrap();
+    spans();
+    write("api_key: sk-canary\nworkers: 8\n");
+    let outcome = reloader.poll_at(ms(2000));
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+    let (mut attempts, _) = spans();
+    attempts.sort_by_key(|span| span.start_time);
+    let summaries: Vec<_> = attempts.iter().map(summary).collect();
+    assert_eq!(summaries, ["rolled_back 2->3 -", "applied 3->4 -"]);
+
     meter.force_flush().unwrap();
     let finished = metrics.get_finished_metrics().unwrap();
     let said = format!("{finished:?}");
+    // Each flush shows the sums so far.
+    let finished = &finished[finished.len() - 1..];
     let mut counted = BTreeMap::new();
     let all = finished
         .iter()
@@ -212,9 +279,10 @@ fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
         }
     }
     let expected = [
-        ("applied", 3),
-        ("rejected", 3),
-        ("rolled_back", 1),
+        ("applied", 7),
+        ("last_known_good", 1),
+        ("rejected", 4),
+        ("rolled_back", 2),
         ("source_error", 1),
     ];
     assert_eq!(

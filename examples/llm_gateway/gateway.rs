@@ -77,7 +77,8 @@ impl Gateway {
         &self.reloader
     }
 
-    /// Answers on this many threads until the server is unblocked as many times.
+    /// Answers on this many threads, until the server is unblocked or can accept no more
+    /// connections.
     pub fn serve(&self, server: &Server, threads: usize) {
         thread::scope(|scope| {
             for _ in 0..threads {
@@ -86,6 +87,8 @@ impl Gateway {
                     while let Ok(request) = server.recv() {
                         self.answer(request, &config);
                     }
+                    // So that the next one ends, too.
+                    server.unblock();
                 });
             }
         });

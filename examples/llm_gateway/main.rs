@@ -7,6 +7,7 @@
 //! curl localhost:8080/-/config          # the status
 //! curl -X POST localhost:8080/-/reload  # reload now; 422 and the reasons if refused
 //! curl localhost:8080/metrics           # for Prometheus
+//! kill -HUP $(pidof llm_gateway)        # the same, with --features signal
 //! ```
 
 mod gateway;
@@ -45,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("serving http://{}; Ctrl-C ends", server.server_addr());
     println!("edit {} and save it, well or badly", path.display());
     gateway.serve(&server, 4);
-    Ok(())
+    // It is never unblocked here. A supervisor starts it anew.
+    Err("no more connections can be accepted".into())
 }
 
 /// A file to begin with, beside the program's other temporary things.

@@ -487,7 +487,10 @@ impl<T: 'static> Engine<T> {
         }
         let mut notes = Notes::new();
         let rules = self.rules();
-        let value = match self.admission.admit(rules, &document, None, &mut notes) {
+        let admitted = during(self.on_step, Phase::LastGood, || {
+            self.admission.admit(rules, &document, None, &mut notes)
+        });
+        let value = match admitted {
             Ok(Admitted::New(value)) => value,
             // There is nothing active that it could be equal to.
             Ok(Admitted::Equal) => unreachable!("equal to nothing"),
@@ -1006,7 +1009,7 @@ impl<T: 'static> Engine<T> {
             digest,
         };
         let on_step = self.on_step;
-        let done = during(on_step, Phase::Attempt, || self.round(&change, event));
+        let done = during(on_step, Phase::Rollback, || self.round(&change, event));
         self.refused = refused;
         let _ = guarded(self.catch, move || drop(change));
         if let Err(veto) = done {

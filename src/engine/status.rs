@@ -137,7 +137,7 @@ pub struct Probation {
 /// monotonic, since the start.
 ///
 /// It prints as a few lines for people. For Prometheus these names fit, as other
-/// programs that reload use them; `examples/llm_gateway.rs` prints them in the text
+/// programs that reload use them; `examples/llm_gateway/` prints them in the text
 /// format without a library:
 ///
 /// | name | from |
@@ -171,8 +171,8 @@ pub struct Status {
     /// How many times something from the source became active, the first load
     /// included.
     pub reloads: u64,
-    /// How many times something was refused or vetoed: once for each content and
-    /// reason, however often it is looked at.
+    /// How many times the source turned to something that is refused or vetoed:
+    /// however often that is looked at, it counts once.
     pub rejections: u64,
     /// How many times older content became active again.
     pub rollbacks: u64,

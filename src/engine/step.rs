@@ -8,8 +8,13 @@
     allow(dead_code, reason = "nobody is told then")
 )]
 pub(crate) enum Phase {
-    /// All of it: a document is judged, or a rollback is made.
+    /// All of it: a document is judged.
     Attempt,
+    /// All of it: older content becomes active again. Within an attempt it is a part of
+    /// that.
+    Rollback,
+    /// All of it: a start from the last known good.
+    LastGood,
     Parse,
     Validate,
     Build,
@@ -17,8 +22,7 @@ pub(crate) enum Phase {
     Commit,
 }
 
-/// A phase begins or ends. Phases nest; a second attempt in one look goes on with the
-/// first.
+/// A phase begins or ends. Phases nest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "otel"),

@@ -15,11 +15,11 @@ const TARGET: &str = "steadyconf";
 /// and `origin`, each where the event has one.
 pub(crate) fn write(event: &Event) {
     let level = level_of(event);
-    if !log::log_enabled!(target: TARGET, level) {
-        return;
-    }
-    let facts = Facts::of(event);
     guarded(|| {
+        if !log::log_enabled!(target: TARGET, level) {
+            return;
+        }
+        let facts = Facts::of(event);
         log::logger().log(
             &Record::builder()
                 .target(TARGET)

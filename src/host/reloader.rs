@@ -52,6 +52,8 @@ const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 pub struct Reloader<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     poller: Poller,
+    #[cfg(all(unix, feature = "signal"))]
+    hangups: Mutex<Vec<super::signals::Hangup>>,
 }
 
 /// What the thread shares with its owner.
@@ -74,17 +76,21 @@ struct Core<T> {
     /// What belongs to this process, and is laid over the last known good, too.
     overlay: Arc<[Layer]>,
     #[cfg(feature = "otel")]
-    telemetry: telemetry::Telemetry,
+    telemetry: Option<telemetry::Telemetry>,
 }
 
 impl<T: 'static> Core<T> {
     /// Tells whoever measures what came of a look.
-    fn measure(&self, result: &Result<Outcome, DetectError>) {
+    #[cfg_attr(
+        not(feature = "otel"),
+        allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)
+    )]
+    fn measure(&mut self, result: &Result<Outcome, DetectError>) {
         #[cfg(feature = "otel")]
-        {
+        if let Some(telemetry) = &mut self.telemetry {
             let (events, status) = (self.engine.events(), self.engine.status());
             // A provider is not ours.
-            let _ = CATCH(&mut || self.telemetry.conclude(result, events, status));
+            let _ = CATCH(&mut || telemetry.conclude(result, events, status));
         }
         let _ = result;
     }
@@ -206,10 +212,13 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     pub fn reload_on_sighup(&self) -> io::Result<Subscription> {
         // Weak, so that a signal that never comes keeps nothing alive.
         let shared = Arc::downgrade(&self.shared);
-        super::signals::on_hangup(move || {
+        let hangup = super::signals::on_hangup(move || {
             let shared = shared.upgrade()?;
             Some(shared.reload(super::signals::PATIENCE))
-        })
+        })?;
+        let subscription = hangup.subscription();
+        self.hangups.lock().push(hangup);
+        Ok(subscription)
     }
 
     /// Goes back to the newest content before, under a new version: a change like
@@ -356,6 +365,11 @@ impl<T: RefUnwindSafe + Send + Sync + 'static> RefUnwindSafe for Reloader<T> {}
 impl<T: Send + Sync + 'static> Drop for Reloader<T> {
     fn drop(&mut self) {
         self.stop();
+        #[cfg(all(unix, feature = "signal"))]
+        self.hangups
+            .lock()
+            .iter()
+            .for_each(super::signals::Hangup::close);
     }
 }
 
@@ -989,7 +1003,11 @@ impl<T: Send + Sync + 'static> Builder<T> {
         let mut first = self.first(now);
         #[cfg(feature = "otel")]
         let _look = {
-            first.core.engine.on_step(telemetry::on_step);
+            let (core, name) = (&mut first.core, first.name.clone());
+            core.engine.on_step(telemetry::on_step);
+            let _ = CATCH(&mut || {
+                core.telemetry = Some(telemetry::Telemetry::new(name.clone()));
+            });
             telemetry::Look::begin()
         };
         let loaded = first.load(wait);
@@ -1020,6 +1038,8 @@ impl<T: Send + Sync + 'static> Builder<T> {
         Ok(Reloader {
             shared: Arc::new(shared),
             poller: Poller::default(),
+            #[cfg(all(unix, feature = "signal"))]
+            hangups: Mutex::default(),
         })
     }
 
@@ -1056,7 +1076,7 @@ impl<T: Send + Sync + 'static> Builder<T> {
                 last_good,
                 overlay,
                 #[cfg(feature = "otel")]
-                telemetry: telemetry::Telemetry::new(name.clone()),
+                telemetry: None,
             },
             name,
             now,

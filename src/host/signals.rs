@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use signal_hook::consts::SIGHUP;
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
+use super::CATCH;
 use super::logging;
 use super::std::format;
 use super::std::io;
@@ -16,16 +17,37 @@ use crate::engine::{DetectError, Outcome};
 /// So long a file may take to hold still.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Calls `reload` at every SIGHUP, on a thread of its own, until what is returned is
-/// dropped or `reload` has nothing to ask any more.
+/// A thread that waits for the signal.
+pub(crate) struct Hangup(Handle);
+
+impl Hangup {
+    /// Ends the thread.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+
+    /// Ends it when that is dropped.
+    pub(crate) fn subscription(&self) -> Subscription {
+        let handle = self.0.clone();
+        Subscription::new(move || handle.close())
+    }
+}
+
+/// Calls `reload` at every SIGHUP, on a thread of its own, until it is closed or
+/// `reload` has nothing to ask any more.
 pub(crate) fn on_hangup(
     reload: impl Fn() -> Option<Result<Outcome, DetectError>> + Send + 'static,
-) -> io::Result<Subscription> {
+) -> io::Result<Hangup> {
     let mut signals = Signals::new([SIGHUP])?;
     let handle = signals.handle();
     let wait = move || {
         for _ in signals.forever() {
-            match reload() {
+            let mut outcome = None;
+            if CATCH(&mut || outcome = reload()).is_err() {
+                logging::look_panicked();
+                continue;
+            }
+            match outcome {
                 Some(Ok(outcome)) => logging::hangup(is_good(&outcome), &format!("{outcome}")),
                 Some(Err(error)) => logging::hangup(false, &format!("cannot read {error}")),
                 None => return,
@@ -34,7 +56,7 @@ pub(crate) fn on_hangup(
     };
     let named = thread::Builder::new().name("steadyconf-sighup".into());
     named.spawn(wait)?;
-    Ok(Subscription::new(move || handle.close()))
+    Ok(Hangup(handle))
 }
 
 fn is_good(outcome: &Outcome) -> bool {

@@ -11,10 +11,11 @@ use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt, Tracer};
 use opentelemetry::{Context, ContextGuard, KeyValue, global};
 
+use super::CATCH;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::thread_local;
-use crate::engine::{DetectError, Event, Outcome, Phase, Rejection, Status, Step};
+use crate::engine::{DetectError, Digest, Event, Outcome, Phase, Rejection, Status, Step, Version};
 
 /// As the recipe that this began with calls it.
 const ATTEMPT: &str = "reloader.on_config_changed";
@@ -43,31 +44,40 @@ impl Drop for Current {
     }
 }
 
-thread_local! {
-    /// The spans that are open, for each look that is under way on this thread: a
-    /// callback of one reloader may look by another.
-    static LOOKS: RefCell<Vec<Vec<Current>>> = const { RefCell::new(Vec::new()) };
+/// What is open, and what ended, in one look.
+#[derive(Default)]
+struct Frame {
+    /// From the outermost; `None` where a provider panicked.
+    open: Vec<Option<Current>>,
+    /// Attempts that ended; what came of them is not known yet.
+    ended: Vec<(Phase, Option<Current>)>,
 }
 
-/// What the engine tells as it goes.
+thread_local! {
+    /// The looks that are under way on this thread: a callback of one reloader may look
+    /// by another.
+    static LOOKS: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the engine tells as it goes. A provider is not ours: one that panics costs its
+/// span.
 pub(crate) fn on_step(step: Step) {
+    let (Step::Begins(phase) | Step::Ends(phase)) = step;
     match step {
-        Step::Begins(Phase::Attempt) => {
-            let open = LOOKS.with_borrow(|looks| looks.last().is_some_and(|l| !l.is_empty()));
-            if !open {
-                push(ATTEMPT);
-            }
-        }
-        // It ends when what came of it is known.
-        Step::Ends(Phase::Attempt) => {}
-        Step::Begins(phase) => push(name_of(phase)),
-        Step::Ends(_) => drop(pop()),
+        Step::Begins(_) => push(begin(name_of(phase))),
+        Step::Ends(_) => end(phase),
     }
+}
+
+fn begin(name: &'static str) -> Option<Current> {
+    let mut current = None;
+    let _ = CATCH(&mut || current = Some(Current::begin(name)));
+    current
 }
 
 fn name_of(phase: Phase) -> &'static str {
     match phase {
-        Phase::Attempt => ATTEMPT,
+        Phase::Attempt | Phase::Rollback | Phase::LastGood => ATTEMPT,
         Phase::Parse => "reloader.parse",
         Phase::Validate => "reloader.validate",
         Phase::Build => "reloader.build",
@@ -78,17 +88,42 @@ fn name_of(phase: Phase) -> &'static str {
 
 // Nothing of the tracer's is called while the list is borrowed: it may call back.
 
-fn push(name: &'static str) {
-    let current = Current::begin(name);
+fn push(current: Option<Current>) {
     LOOKS.with_borrow_mut(|looks| {
         if let Some(look) = looks.last_mut() {
-            look.push(current);
+            look.open.push(current);
         }
     });
 }
 
-fn pop() -> Option<Current> {
-    LOOKS.with_borrow_mut(|looks| looks.last_mut().and_then(Vec::pop))
+fn end(phase: Phase) {
+    let (current, outermost) = LOOKS.with_borrow_mut(|looks| {
+        let look = looks.last_mut();
+        look.map_or((None, false), |look| {
+            let current = look.open.pop().flatten();
+            (current, look.open.is_empty())
+        })
+    });
+    let Some(mut current) = current else {
+        return;
+    };
+    let whole = matches!(phase, Phase::Attempt | Phase::Rollback | Phase::LastGood);
+    if !(whole && outermost) {
+        return close(Some(current));
+    }
+    // It ends when what came of it is known; until then it is not current any more.
+    let _ = CATCH(&mut || drop(current.guard.take()));
+    let mut current = Some(current);
+    LOOKS.with_borrow_mut(|looks| {
+        if let Some(look) = looks.last_mut() {
+            look.ended.push((phase, current.take()));
+        }
+    });
+    close(current);
+}
+
+fn close(mut current: Option<Current>) {
+    let _ = CATCH(&mut || drop(current.take()));
 }
 
 /// One look, or one rollback. Whatever it ends in, its spans end with it.
@@ -96,17 +131,19 @@ pub(crate) struct Look(());
 
 impl Look {
     pub(crate) fn begin() -> Self {
-        LOOKS.with_borrow_mut(|looks| looks.push(Vec::new()));
+        LOOKS.with_borrow_mut(|looks| looks.push(Frame::default()));
         Look(())
     }
 }
 
 impl Drop for Look {
     fn drop(&mut self) {
-        while let Some(current) = pop() {
-            drop(current);
-        }
-        LOOKS.with_borrow_mut(Vec::pop);
+        let frame = LOOKS.with_borrow_mut(Vec::pop).unwrap_or_default();
+        frame.open.into_iter().rev().for_each(close);
+        frame
+            .ended
+            .into_iter()
+            .for_each(|(_, current)| close(current));
     }
 }
 
@@ -116,16 +153,23 @@ pub(crate) struct Telemetry {
     attempts: Counter<u64>,
     version: Gauge<u64>,
     healthy: Gauge<u64>,
+    /// What the gauges show.
+    shown: Option<(Option<Version>, bool)>,
 }
 
 /// How an attempt ended.
-struct End<'a> {
+#[derive(Default)]
+struct End {
     outcome: &'static str,
-    rejection: Option<&'a Rejection>,
-    error: Option<String>,
+    from: Option<Version>,
+    to: Option<Version>,
+    digest: Option<Digest>,
+    stage: Option<String>,
+    errors: Vec<String>,
 }
 
 impl Telemetry {
+    /// The instruments are those of the provider that is there now.
     pub(crate) fn new(path: Arc<str>) -> Self {
         let meter = global::meter(NAME);
         let attempts = meter.u64_counter("config.reload.attempts");
@@ -142,116 +186,206 @@ impl Telemetry {
             healthy: healthy
                 .with_description("1 if what is active is what the source shows")
                 .build(),
+            shown: None,
         }
     }
 
-    /// Ends the attempt of this look, if there was one, with what came of it.
+    /// Ends the attempts of this look with what came of them, and moves the gauges.
     pub(crate) fn conclude(
-        &self,
+        &mut self,
         result: &Result<Outcome, DetectError>,
         events: &[Event],
         status: &Status,
     ) {
-        let open = LOOKS.with_borrow(|looks| {
-            let attempt = looks.last().and_then(|look| look.first());
-            attempt.map(|attempt| attempt.context.clone())
+        let attempts = LOOKS.with_borrow_mut(|looks| {
+            let look = looks.last_mut();
+            look.map_or(Vec::new(), |look| core::mem::take(&mut look.ended))
         });
-        let failed = |event: &Event| {
-            let last_good = matches!(event, Event::StartedFromLastGood { .. });
-            last_good || matches!(event, Event::SourceFailed { .. })
-        };
-        let context = match open {
-            Some(context) => context,
-            // Told once, and so is its span.
-            None if events.iter().any(failed) => {
-                push(ATTEMPT);
-                Context::current()
-            }
-            None => return,
-        };
-        let end = end_of(result);
-        self.describe(&context, &end, events, status);
-        self.count(&end, status);
+        for (phase, current) in attempts {
+            let end = end_of(phase, result, events, status);
+            self.tell(current, &end);
+        }
+        // Told once, and so is its span.
+        let failed = events.iter().find_map(|event| match event {
+            Event::SourceFailed { keeping, error } => Some((*keeping, error.to_string())),
+            _ => None,
+        });
+        if let Some((from, error)) = failed {
+            let end = End {
+                outcome: "source_error",
+                from,
+                digest: status.digest,
+                errors: Vec::from([error]),
+                ..End::default()
+            };
+            self.tell(begin(ATTEMPT), &end);
+        }
+        self.show(status);
     }
 
-    fn describe(&self, context: &Context, end: &End<'_>, events: &[Event], status: &Status) {
+    fn tell(&self, current: Option<Current>, end: &End) {
+        if let Some(current) = &current {
+            let _ = CATCH(&mut || self.describe(&current.context, end));
+        }
+        close(current);
+        let mut labels = Vec::from([
+            KeyValue::new("config.path", self.path.clone()),
+            KeyValue::new("config.outcome", end.outcome),
+        ]);
+        labels.extend(
+            end.stage
+                .clone()
+                .map(|stage| KeyValue::new("config.stage", stage)),
+        );
+        self.attempts.add(1, &labels);
+    }
+
+    fn describe(&self, context: &Context, end: &End) {
         let span = context.span();
         span.set_attribute(KeyValue::new("config.path", self.path.clone()));
         span.set_attribute(KeyValue::new("config.outcome", end.outcome));
-        let versions = events.iter().find_map(|event| match event {
-            Event::Applied { from, to, .. } => Some((*from, *to)),
-            _ => None,
-        });
-        let rolled_back = events.iter().rev().find_map(|event| match event {
-            Event::RolledBack { from, to, .. } => Some((Some(*from), *to)),
-            _ => None,
-        });
-        let (from, to) = match rolled_back.or(versions) {
-            Some((from, to)) => (from, Some(to)),
-            None => (status.version, None),
-        };
-        for (key, version) in [("config.version.from", from), ("config.version.to", to)] {
+        let versions = [
+            ("config.version.from", end.from),
+            ("config.version.to", end.to),
+        ];
+        for (key, version) in versions {
             if let Some(version) = version {
                 span.set_attribute(KeyValue::new(key, number(version.get())));
             }
         }
-        let digest = end.rejection.map(Rejection::digest).or(status.digest);
-        if let Some(digest) = digest {
+        if let Some(digest) = end.digest {
             span.set_attribute(KeyValue::new("config.digest", digest.to_string()));
         }
-        if let Some(rejection) = end.rejection {
-            let stage = rejection.stage().to_string();
-            span.set_attribute(KeyValue::new("config.stage", stage));
+        if let Some(stage) = &end.stage {
+            span.set_attribute(KeyValue::new("config.stage", stage.clone()));
         }
-        let listeners = events.iter().filter_map(|event| match event {
-            Event::ListenerFailed { error, .. } => Some(error.to_string()),
-            _ => None,
-        });
-        for error in listeners.chain(end.error.clone()) {
-            span.add_event(
-                "exception",
-                Vec::from([KeyValue::new("exception.message", error.clone())]),
-            );
-            span.set_status(SpanStatus::error(error));
+        for error in &end.errors {
+            let message = KeyValue::new("exception.message", error.clone());
+            span.add_event("exception", Vec::from([message]));
+            span.set_status(SpanStatus::error(error.clone()));
         }
     }
 
-    fn count(&self, end: &End<'_>, status: &Status) {
-        let path = KeyValue::new("config.path", self.path.clone());
-        let mut labels = Vec::from([path.clone(), KeyValue::new("config.outcome", end.outcome)]);
-        if let Some(rejection) = end.rejection {
-            let stage = rejection.stage().to_string();
-            labels.push(KeyValue::new("config.stage", stage));
+    /// Also where there was no attempt: a source that shows again what is active makes
+    /// healthy.
+    fn show(&mut self, status: &Status) {
+        let now = (status.version, status.is_healthy());
+        if self.shown == Some(now) {
+            return;
         }
-        self.attempts.add(1, &labels);
-        let path = [path];
+        self.shown = Some(now);
+        let path = [KeyValue::new("config.path", self.path.clone())];
         if let Some(version) = status.version {
             self.version.record(version.get(), &path);
         }
-        self.healthy.record(u64::from(status.is_healthy()), &path);
+        self.healthy.record(u64::from(now.1), &path);
     }
 }
 
-fn end_of(result: &Result<Outcome, DetectError>) -> End<'_> {
+/// What came of an attempt. The events tell, and where it was no news the result.
+fn end_of(
+    phase: Phase,
+    result: &Result<Outcome, DetectError>,
+    events: &[Event],
+    status: &Status,
+) -> End {
+    let mut end = match phase {
+        Phase::Rollback => End {
+            outcome: "rollback_failed",
+            from: status.version,
+            ..End::default()
+        },
+        _ => end_without_news(result, status),
+    };
+    for event in events {
+        match (phase, event) {
+            (
+                Phase::LastGood,
+                Event::StartedFromLastGood {
+                    version, failure, ..
+                },
+            ) => {
+                end.outcome = "last_known_good";
+                end.from = None;
+                end.to = Some(*version);
+                end.digest = status.digest;
+                end.errors = failure.iter().map(ToString::to_string).collect();
+            }
+            (
+                Phase::Attempt,
+                Event::Applied {
+                    from, to, digest, ..
+                },
+            ) => {
+                end = End {
+                    outcome: "applied",
+                    from: *from,
+                    to: Some(*to),
+                    digest: Some(*digest),
+                    ..End::default()
+                };
+            }
+            (Phase::Attempt, Event::Rejected { keeping, rejection }) => {
+                end = end_of_rejection(*keeping, rejection);
+            }
+            (Phase::Attempt | Phase::Rollback, Event::ListenerFailed { error, .. }) => {
+                end.errors.push(error.to_string());
+            }
+            (Phase::Rollback, Event::ProbationFailed { reason, .. }) => {
+                end.errors.push(reason.to_string());
+            }
+            (
+                Phase::Rollback,
+                Event::RolledBack {
+                    from, to, digest, ..
+                },
+            ) => {
+                end.outcome = "rolled_back";
+                end.from = Some(*from);
+                end.to = Some(*to);
+                end.digest = Some(*digest);
+                // A rollback is a success, whatever it was made for.
+                end.errors.clear();
+            }
+            // After a commit error, within the same attempt.
+            (Phase::Attempt, Event::RolledBack { to, digest, .. }) if end.outcome == "applied" => {
+                end.outcome = "rolled_back";
+                end.to = Some(*to);
+                end.digest = Some(*digest);
+            }
+            (Phase::Attempt | Phase::Rollback, Event::RollbackFailed { error, .. }) => {
+                end.errors.push(error.to_string());
+            }
+            _ => {}
+        }
+    }
+    end
+}
+
+fn end_without_news(result: &Result<Outcome, DetectError>, status: &Status) -> End {
     let end = |outcome| End {
         outcome,
-        rejection: None,
-        error: None,
+        from: status.version,
+        digest: status.digest,
+        ..End::default()
     };
     match result {
-        Ok(Outcome::Applied(_)) => end("applied"),
-        Ok(Outcome::RolledBack(_)) => end("rolled_back"),
-        Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => End {
-            rejection: Some(rejection),
-            error: Some(rejection.to_string()),
-            ..end("rejected")
-        },
+        Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => {
+            end_of_rejection(status.version, rejection)
+        }
         // Other bytes for the value that is active.
-        Ok(_) => end("unchanged"),
-        Err(error) => End {
-            error: Some(error.to_string()),
-            ..end("source_error")
-        },
+        _ => end("unchanged"),
+    }
+}
+
+fn end_of_rejection(keeping: Option<Version>, rejection: &Rejection) -> End {
+    End {
+        outcome: "rejected",
+        from: keeping,
+        to: None,
+        digest: Some(rejection.digest()),
+        stage: Some(rejection.stage().to_string()),
+        errors: Vec::from([rejection.to_string()]),
     }
 }
 
