@@ -65,6 +65,15 @@ fn lines(engine: &Engine<u32>) -> Vec<String> {
     engine.events().iter().map(ToString::to_string).collect()
 }
 
+/// Refuses every step to a smaller number.
+fn never_shrinking() -> Engine<u32> {
+    engine(&Number::default()).validate_change(|old, new, report| {
+        if new < old {
+            report.add("", "must not shrink");
+        }
+    })
+}
+
 #[test]
 fn g17_a_rollback_is_a_new_version_of_old_content_with_every_listener() {
     let journal = Journal::default();
@@ -192,11 +201,7 @@ fn g17_where_values_are_compared_equal_bytes_are_no_way_back() {
 fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
     // The source shows 5, which is refused; 9 is rolled back from; 5 is applied;
     // then the source shows 9.
-    let mut engine = engine(&Number::default()).validate_change(|old, new, report| {
-        if new < old {
-            report.add("", "must not shrink");
-        }
-    });
+    let mut engine = never_shrinking();
     let mut script = Script::default();
     for text in ["1", "9", "5"] {
         script.shows(text);
@@ -392,11 +397,7 @@ fn g16_what_needs_a_restart_is_refused_by_name() {
 /// What was refused for the step from one value may be fine from another.
 #[test]
 fn g16_after_a_rollback_what_was_refused_is_judged_anew() {
-    let mut engine = engine(&Number::default()).validate_change(|old, new, report| {
-        if new < old {
-            report.add("", "must not shrink");
-        }
-    });
+    let mut engine = never_shrinking();
     let mut script = Script::default();
     for text in ["1", "9", "5"] {
         script.shows(text);

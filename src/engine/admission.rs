@@ -12,17 +12,12 @@ use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
-use super::lens::Inspector;
+use super::lens::{Inspector, affordable_places};
 use super::limits::Limits;
 use super::listener::BoxError;
 use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
 use super::step::{OnStep, Phase, during};
-
-/// Finding a place may mean to parse again, so only the first few get one, and fewer
-/// where the document is large.
-const MAX_LOCATED: usize = 16;
-const MAX_PARSED_TO_LOCATE: usize = 1024 * 1024;
 
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
 type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
@@ -215,10 +210,9 @@ fn locate_all(
     let Some(inspector) = inspector else {
         return;
     };
-    let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
     let without = |v: &&mut Violation| v.place().is_none() && !v.path().is_empty();
     let violations = violations.iter_mut().filter(without);
-    for violation in violations.take(affordable.clamp(1, MAX_LOCATED)) {
+    for violation in violations.take(affordable_places(document)) {
         let found = guarded(catch, || (inspector.locate)(document, violation.path()));
         if let Ok(Some(located)) = found {
             *violation = violation.clone().at(located.place);
@@ -261,10 +255,7 @@ impl<T> Source<T> for Parser<T> {
             report.add("", "refused by the parser, without a reason");
         }
         // A key that nothing takes is often the one that is missing, misspelt.
-        notes
-            .unknown_keys
-            .drain(..)
-            .for_each(|key| report.push(key));
+        notes.tell_unknown_keys(&mut report);
         Err(Refusal::of(Stage::Parse, report))
     }
 
@@ -294,10 +285,7 @@ impl<T> Parser<T> {
         }
         let _ = guarded(rules.catch, move || drop(value));
         let mut report = Report::with_limit(rules.limits.problems());
-        notes
-            .unknown_keys
-            .drain(..)
-            .for_each(|key| report.push(key));
+        notes.tell_unknown_keys(&mut report);
         Err(Refusal::of(Stage::Parse, report))
     }
 }

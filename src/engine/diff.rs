@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::document::Document;
 use super::lens::{Leaf, Lens};
-use super::report::OneLine;
+use super::report::{OneLine, cut};
 
 /// Longer values are cut.
 const MAX_VALUE: usize = 120;
@@ -125,18 +125,6 @@ struct Field {
     old: Option<String>,
     new: Option<String>,
     hidden: bool,
-}
-
-fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let mut end = most;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 struct Paths(Vec<String>, usize);

@@ -23,7 +23,7 @@ use super::detector::{Detector, Sighting};
 use super::document::Document;
 use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 use super::format::Format;
-use super::history::{Held, History, Refused, Retry, Worth};
+use super::history::{Held, History, LONGEST_PAUSE, Refused, Retry, Worth};
 use super::jitter::Jitter;
 use super::lens::{Lens, Masks};
 use super::limits::Limits;
@@ -45,11 +45,6 @@ pub(crate) const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// No next look is sooner than this, so that a detector that asks for the
 /// present moment again and again cannot make a loop spin.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-
-/// What was vetoed, or could not be built, is tried again after one interval,
-/// then after twice as long each time, up to this: what it waits for may take its
-/// time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Content that has not held still for this long is worth a line in the log.
 const STILL_CHANGING: Duration = Duration::from_secs(10);
@@ -441,10 +436,9 @@ impl<T: 'static> Engine<T> {
             let kind = DetectErrorKind::Panicked;
             Err(DetectError::new(kind, "the source", PANICKED))
         });
-        let result = match (sighting.map(|sighting| self.sighted(sighting)), rolled_back) {
-            (Ok(Outcome::Held), Some(version)) => Ok(Outcome::RolledBack(version)),
-            (Ok(outcome), _) => Ok(outcome),
-            (Err(error), _) => Err(self.source_failed(error)),
+        let result = match sighting {
+            Ok(sighting) => Ok(self.sighted_after(rolled_back, sighting)),
+            Err(error) => Err(self.source_failed(error)),
         };
         self.finish(&result);
         result
@@ -454,10 +448,7 @@ impl<T: 'static> Engine<T> {
     pub fn apply(&mut self, document: Document, now: Duration) -> Outcome {
         self.begin(now);
         let rolled_back = self.ask_on_probation();
-        let outcome = match (self.sighted(Sighting::Changed(document)), rolled_back) {
-            (Outcome::Held, Some(version)) => Outcome::RolledBack(version),
-            (outcome, _) => outcome,
-        };
+        let outcome = self.sighted_after(rolled_back, Sighting::Changed(document));
         self.finish(&Ok(outcome.clone()));
         outcome
     }
@@ -499,8 +490,7 @@ impl<T: 'static> Engine<T> {
         let known = self.last_error().map(|error| error.failure);
         let moves = self.settling_since.map(|_| Failure::StillChanging);
         let failure = known.or(moves);
-        let version = self.last_version.next();
-        self.last_version = version;
+        let version = self.next_version();
         let lens = self.lens(&mut notes);
         let new = Arc::new(Snapshot::new(value, version, document, lens));
         self.events.push(Event::StartedFromLastGood {
@@ -609,6 +599,12 @@ impl<T: 'static> Engine<T> {
         }
     }
 
+    /// Never given again, whatever becomes of it.
+    fn next_version(&mut self) -> Version {
+        self.last_version = self.last_version.next();
+        self.last_version
+    }
+
     fn version(&self) -> Option<Version> {
         self.active.as_ref().map(|active| active.version())
     }
@@ -625,6 +621,15 @@ impl<T: 'static> Engine<T> {
             self.source_error = Some((error.clone(), self.now));
         }
         error
+    }
+
+    /// What was seen after what was active had to go back, or had not: that the source
+    /// shows what was left is no more than what the rollback says.
+    fn sighted_after(&mut self, rolled_back: Option<Version>, sighting: Sighting) -> Outcome {
+        match (self.sighted(sighting), rolled_back) {
+            (Outcome::Held, Some(version)) => Outcome::RolledBack(version),
+            (outcome, _) => outcome,
+        }
     }
 
     fn sighted(&mut self, sighting: Sighting) -> Outcome {
@@ -796,8 +801,7 @@ impl<T: 'static> Engine<T> {
 
     /// A valid value: ask the listeners, swap, tell them.
     fn accept(&mut self, value: T, document: Document, notes: &mut Notes) -> Outcome {
-        let version = self.last_version.next();
-        self.last_version = version;
+        let version = self.next_version();
         let lens = self.lens(notes);
         let new = Arc::new(Snapshot::new(value, version, document, lens));
         let Some(old) = self.active.clone() else {
@@ -991,8 +995,7 @@ impl<T: 'static> Engine<T> {
         let Some(old) = self.active.clone() else {
             return Err(RollbackError::NothingToGoBackTo);
         };
-        let version = self.last_version.next();
-        self.last_version = version;
+        let version = self.next_version();
         // Whether the source shows what is left now, or other bytes for it.
         let observed = self.observed.clone();
         let shown = observed.filter(|observed| self.is_active(observed));
@@ -1077,8 +1080,7 @@ impl<T: 'static> Engine<T> {
     fn retry_later(&mut self, last: Option<Retry>) -> Retry {
         let longest = LONGEST_PAUSE.max(self.interval);
         let first = self.interval.max(SHORTEST_PAUSE);
-        let doubled = last.map(|last| last.pause.saturating_mul(2).min(longest));
-        self.retry_after(doubled.unwrap_or(first))
+        self.retry_after(Retry::next_pause(last, first, longest))
     }
 
     fn retry_after(&mut self, pause: Duration) -> Retry {

@@ -179,9 +179,20 @@ impl Refused {
     }
 }
 
+/// What depends on more than the content is tried again after twice as long each time,
+/// up to this: what it waits for may take its time.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// When to try again what depends on more than the content.
 #[derive(Clone, Copy)]
 pub(crate) struct Retry {
     pub(crate) at: Duration,
     pub(crate) pause: Duration,
+}
+
+impl Retry {
+    /// How long to wait before the first try, or before the one after `last`.
+    pub(crate) fn next_pause(last: Option<Retry>, first: Duration, longest: Duration) -> Duration {
+        last.map_or(first, |last| last.pause.saturating_mul(2).min(longest))
+    }
 }

@@ -19,6 +19,17 @@ pub struct Inspector {
     pub(crate) leaves: fn(&Document) -> Vec<Leaf>,
 }
 
+/// Finding a place may mean to parse again, so only the first few of a list get one,
+/// and fewer where the document is large.
+const MAX_LOCATED: usize = 16;
+const MAX_PARSED_TO_LOCATE: usize = 1024 * 1024;
+
+/// How many places it is reasonable to look for in a document.
+pub(crate) fn affordable_places(document: &Document) -> usize {
+    let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
+    affordable.clamp(1, MAX_LOCATED)
+}
+
 /// Where a field is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -42,6 +42,10 @@ pub use document::{Content, Document, Layer};
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
 pub use format::Format;
+#[cfg(feature = "std")]
+pub(crate) use history::{LONGEST_PAUSE, Retry};
+#[cfg(feature = "yaml")]
+pub(crate) use lens::affordable_places;
 pub use lens::{Inspector, Leaf, Located};
 pub use limits::Limits;
 pub use listener::{BoxError, Listener, OnCommitError};

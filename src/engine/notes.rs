@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::report::Violation;
+use super::report::{Report, Violation};
 
 /// What to do with a key that no field takes.
 ///
@@ -50,6 +50,11 @@ impl Notes {
         if self.unknown_keys.len() < MAX_UNKNOWN_KEYS {
             self.unknown_keys.push(violation);
         }
+    }
+
+    /// Moves the unknown keys to where what is wrong is told.
+    pub(crate) fn tell_unknown_keys(&mut self, report: &mut Report) {
+        self.unknown_keys.drain(..).for_each(|key| report.push(key));
     }
 
     /// The field at `path` is a secret, whatever it is called.

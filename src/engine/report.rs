@@ -270,7 +270,8 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn cut(mut text: String, max: usize) -> String {
+/// The beginning of a text that is too long, with a sign that there was more.
+pub(crate) fn cut(mut text: String, max: usize) -> String {
     if text.len() <= max {
         return text;
     }

@@ -27,11 +27,10 @@ use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::telemetry;
 use super::{CATCH, logging};
 use crate::engine::{
-    BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Limits,
-    Listener, OnCommitError, Outcome, Rejection, Report, RollbackError, Snapshot, Status,
+    BoxError, Built, Change, DetectError, DetectErrorKind, Detector, Engine, Format, Layer, Limits,
+    Listener, OnCommitError, OneLine, Outcome, Rejection, Report, RollbackError, Snapshot, Status,
     UnknownKeys, Version,
 };
-use crate::engine::{Layer, OneLine};
 
 /// A first load that finds the file moving waits this long for it to come to
 /// rest.
@@ -95,10 +94,12 @@ impl<T: 'static> Core<T> {
         let _ = result;
     }
 
-    /// What is active and has proved itself is what to start from the next time.
-    fn keep_last_good(&mut self, now: Duration) {
-        if let (Some(last_good), Some(good)) = (&mut self.last_good, self.engine.proven()) {
-            last_good.keep(good, now);
+    /// What is active and has proved itself is what to start from the next time. Says
+    /// whether there was something to do.
+    fn keep_last_good(&mut self, now: Duration) -> bool {
+        match (&mut self.last_good, self.engine.proven()) {
+            (Some(last_good), Some(good)) => last_good.keep(good, now),
+            _ => false,
         }
     }
 
@@ -416,11 +417,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         tell(&core.engine);
         core.measure(result);
         // Last, for it may take its time.
-        let before = core.status().last_good_error;
-        core.keep_last_good(now);
-        let status = core.status();
-        if status.last_good_error != before {
-            self.show(status);
+        if core.keep_last_good(now) {
+            self.show(core.status());
         }
     }
 

@@ -11,7 +11,7 @@ use serde::de::{
 
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
-use super::syntax::{self, Task};
+use super::syntax::{self, Seeded};
 use super::{says_nothing, whole};
 use crate::engine::path::{self, Segment};
 use crate::engine::{Content, Document, Layer, Located, Place};
@@ -139,7 +139,7 @@ fn follow(
         reached: &reached,
         saw_merge_key: &saw_merge_key,
     };
-    let refused = syntax::run(layer, find).err()?;
+    let refused = syntax::run(layer, Seeded(find)).err()?;
     let place = refused.place.unwrap_or_else(|| whole(layer));
     Some((reached.get(), place, saw_merge_key.get()))
 }
@@ -171,14 +171,6 @@ struct Reached {
     depth: usize,
     /// What kind of thing is there.
     stopped_at: &'static str,
-}
-
-impl Task for Find<'_> {
-    type Value = ();
-
-    fn run<'de, D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        self.deserialize(de)
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Find<'_> {

@@ -215,12 +215,6 @@ impl Guide {
         self.fault.take()
     }
 
-    /// Both.
-    pub(crate) fn fault<E: de::Error>(&self, caught: Caught<E>) -> (E, Option<Fault>) {
-        let error = self.release(caught, false);
-        (error, self.fault.take())
-    }
-
     pub(crate) fn unknown_keys(&self) -> Vec<UnknownKey> {
         self.unknown_keys.take()
     }

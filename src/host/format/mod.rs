@@ -13,7 +13,7 @@ mod words;
 use core::cell::RefCell;
 use core::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer};
+use serde::de::{DeserializeOwned, Deserializer};
 
 use super::secret;
 use super::std::prelude::rust_2024::*;
@@ -21,6 +21,7 @@ use super::std::{format, vec};
 use crate::engine::path::{self, PathDisplay, Segment};
 use crate::engine::{
     Content, Document, Format, Inspector, Layer, Leaf, Limits, Notes, Place, Report, Violation,
+    affordable_places,
 };
 use budget::Counted;
 use guide::{Caught, Fault, Guide, Tracked};
@@ -85,7 +86,10 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
             }
             layers => merge(layers).and_then(|tree| {
                 let value = T::deserialize(guide.along(&tree));
-                value.map_err(|caught| mismatch(layers, None, guide.fault(caught).1))
+                value.map_err(|caught| {
+                    guide.caught(caught);
+                    mismatch(layers, None, guide.taken())
+                })
             }),
         };
         note(
@@ -101,11 +105,6 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
         Some(Inspector::new(find::locate, leaves))
     }
 }
-
-/// Finding the place of an unknown key means to parse again, so only the first few
-/// get one, and fewer where the document is large.
-const MAX_LOCATED: usize = 16;
-const MAX_PARSED_TO_LOCATE: usize = 1024 * 1024;
 
 const NOTHING: &str = "holds no value, only comments or nothing";
 const TOO_MANY_ALIASES: &str = "its aliases (`*name`) expand to too much";
@@ -210,29 +209,27 @@ fn asks_too_much(layer: &Layer, room: &mut Room) -> Option<Violation> {
         };
     }
     let bytes = layer.bytes();
-    let scanned = match room.one_layer {
-        true => scan::check(bytes, room.left).map(|()| 0),
-        false => scan::count(bytes, room.left),
-    };
-    match scanned {
+    if room.one_layer && !may_have_aliases(bytes) && scan::is_small(bytes, room.left) {
+        return None;
+    }
+    match scan::count(bytes, room.left) {
         Err(TooMuch::Depth { at: (line, column) }) => {
             let place = whole(layer).at(line, column);
-            return Some(Violation::new("", "nested more than 128 levels deep").at(place));
+            Some(Violation::new("", "nested more than 128 levels deep").at(place))
         }
         Err(TooMuch::Values { at: (line, column) }) => {
-            return Some(room.too_many().at(whole(layer).at(line, column)));
+            Some(room.too_many().at(whole(layer).at(line, column)))
         }
-        Ok(values) if !has_aliases(bytes) || !scan::has_aliases(bytes) => {
-            room.take(values);
-            return None;
+        Ok(asks) if asks.aliases => expands_too_far(layer, room),
+        Ok(asks) => {
+            room.take(asks.values);
+            None
         }
-        Ok(_) => {}
     }
-    expands_too_far(layer, room)
 }
 
 /// A hint: aliases need both of these marks, which may also be in text.
-fn has_aliases(bytes: &[u8]) -> bool {
+fn may_have_aliases(bytes: &[u8]) -> bool {
     bytes.contains(&b'&') && bytes.contains(&b'*')
 }
 
@@ -305,8 +302,11 @@ fn document_tree(layer: &Layer) -> Result<Node, Violation> {
     if Syntax::of(layer) != Syntax::Yaml {
         return Ok(tree);
     }
-    let letters = LettersOf(&mut tree, &flaw);
-    syntax::run(layer, letters).map_err(flawed)?;
+    let letters = Letters {
+        node: &mut tree,
+        flaw: &flaw,
+    };
+    syntax::run(layer, Seeded(letters)).map_err(flawed)?;
     let mut path = Vec::new();
     if tree.resolve_merge_keys(&mut path).is_err() {
         let message = "expected a mapping, or a list of mappings, to merge";
@@ -331,20 +331,6 @@ fn flawed(layer: &Layer, refused: &Refused, flaw: &RefCell<Option<Flaw>>) -> Vio
     };
     let place = refused.place.clone().unwrap_or_else(|| whole(layer));
     Violation::new("", message).at(place)
-}
-
-struct LettersOf<'n>(&'n mut Node, &'n RefCell<Option<Flaw>>);
-
-impl Task for LettersOf<'_> {
-    type Value = ();
-
-    fn run<'de, D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        let letters = Letters {
-            node: self.0,
-            flaw: self.1,
-        };
-        letters.deserialize(de)
-    }
 }
 
 /// All fields that hold no others, after everything is merged.
@@ -445,8 +431,7 @@ fn second_place(layers: &[Layer]) -> Option<Place> {
 /// Hands on what the guide noted.
 fn note(document: &Document, guide: &Guide, secrets: usize, notes: &mut Notes) {
     let text = |path: &[Segment]| PathDisplay(path).to_string();
-    // Each place is another parse.
-    let affordable = MAX_PARSED_TO_LOCATE / document.len().max(1);
+    let places = affordable_places(document);
     let unknown_keys = guide.unknown_keys();
     if unknown_keys.len() >= guide::MAX_NOTED || guide.noted_too_much() {
         notes.secrets_without_a_path();
@@ -459,8 +444,7 @@ fn note(document: &Document, guide: &Guide, secrets: usize, notes: &mut Notes) {
             None => String::from("unknown key"),
         };
         let violation = Violation::new(text(&unknown.path), message);
-        let place = (index < affordable.clamp(1, MAX_LOCATED))
-            .then(|| find::key(document.layers(), &unknown.path));
+        let place = (index < places).then(|| find::key(document.layers(), &unknown.path));
         notes.unknown_key(match place.flatten() {
             Some(place) => violation.at(place),
             None => violation,

@@ -32,16 +32,8 @@ pub(super) enum TooMuch {
     Values { at: (usize, usize) },
 }
 
-/// Whether a parser may be given this. `max_values` counts keys, too.
-pub(super) fn check(bytes: &[u8], max_values: usize) -> Result<(), TooMuch> {
-    if is_small(bytes, max_values) {
-        return Ok(());
-    }
-    count(bytes, max_values).map(drop)
-}
-
-/// The same, and how many values there are.
-pub(super) fn count(bytes: &[u8], max_values: usize) -> Result<usize, TooMuch> {
+/// What a text asks for, if a parser may be given that. `max_values` counts keys, too.
+pub(super) fn count(bytes: &[u8], max_values: usize) -> Result<Asks, TooMuch> {
     let text = as_utf8(bytes);
     let asks = Scanner::new(text.as_bytes(), max_values).run();
     if asks.depth > MAX_DEPTH {
@@ -50,20 +42,14 @@ pub(super) fn count(bytes: &[u8], max_values: usize) -> Result<usize, TooMuch> {
     if asks.values > max_values {
         return Err(TooMuch::Values { at: asks.at });
     }
-    Ok(asks.values)
-}
-
-/// Whether there are aliases in it, and not only their marks in text.
-pub(super) fn has_aliases(bytes: &[u8]) -> bool {
-    let text = as_utf8(bytes);
-    Scanner::new(text.as_bytes(), usize::MAX).run().aliases
+    Ok(asks)
 }
 
 /// Whether a glance shows that it cannot be too much. Each flow level takes a bracket.
 /// Each block level takes a column of its own, so that on any line there are no more
 /// than it has spaces before it and signs in it. And there is a sign, or the end of a
 /// line, before every value but the first, and two values have at most two of them.
-fn is_small(bytes: &[u8], max_values: usize) -> bool {
+pub(super) fn is_small(bytes: &[u8], max_values: usize) -> bool {
     let mut signs = 0;
     let mut brackets = 0;
     let mut level = 0;
@@ -589,6 +575,14 @@ impl<'t> Scanner<'t> {
 mod tests {
     use super::super::super::std::format;
     use super::*;
+
+    /// A glance first, where that is enough.
+    fn check(bytes: &[u8], max_values: usize) -> Result<(), TooMuch> {
+        match is_small(bytes, max_values) {
+            true => Ok(()),
+            false => count(bytes, max_values).map(drop),
+        }
+    }
 
     fn asks(text: &str) -> (usize, usize) {
         let asks = Scanner::new(text.as_bytes(), usize::MAX).run();

@@ -45,8 +45,7 @@ pub(super) struct Refused {
     pub(super) limit: Option<&'static str>,
 }
 
-/// Something to do with any deserializer. The error comes back with what `judge`
-/// makes of it.
+/// Something to do with any deserializer.
 pub(super) trait Task {
     type Value;
 

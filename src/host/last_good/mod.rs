@@ -20,13 +20,11 @@ use super::std::path::{Path, PathBuf, absolute};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::{format, io};
-use crate::engine::{DetectError, DetectErrorKind, Document};
+use crate::engine::{DetectError, DetectErrorKind, Document, LONGEST_PAUSE, Retry};
 use disk::{Disk, Folder};
 
-/// What could not be written is tried again after this, then after twice as long
-/// each time, up to the longest.
+/// What could not be written is tried again after this, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the names of the layers may take, beside their bytes.
 const HEADERS: usize = 1024 * 1024;
@@ -46,8 +44,7 @@ pub(crate) struct LastGood<D = Folder> {
 struct Failing {
     document: Document,
     reason: Arc<str>,
-    retry_at: Duration,
-    pause: Duration,
+    retry: Retry,
 }
 
 impl LastGood {
@@ -98,16 +95,16 @@ impl<D: Disk> LastGood<D> {
     }
 
     /// Makes this the last known good, unless it is: what is of the source, for the
-    /// rest belongs to this process. A failure is told once, and
-    /// tried again at a later call.
-    pub(super) fn keep(&mut self, document: &Document, now: Duration) {
+    /// rest belongs to this process. A failure is told once, and tried again at a
+    /// later call. Says whether it tried.
+    pub(super) fn keep(&mut self, document: &Document, now: Duration) -> bool {
         let document = &document.of_the_source();
         if self.written.as_ref() == Some(document) {
-            return;
+            return false;
         }
-        let put_off = |f: &Failing| now < f.retry_at && f.document == *document;
+        let put_off = |f: &Failing| now < f.retry.at && f.document == *document;
         if self.failing.as_ref().is_some_and(put_off) {
-            return;
+            return false;
         }
         // After a failure either may be there.
         self.written = None;
@@ -120,11 +117,12 @@ impl<D: Disk> LastGood<D> {
             }
             Err(error) => self.failed(document, &error, now),
         }
+        true
     }
 
     /// When to try again what could not be written.
     pub(super) fn retry_at(&self) -> Option<Duration> {
-        self.failing.as_ref().map(|failing| failing.retry_at)
+        self.failing.as_ref().map(|failing| failing.retry.at)
     }
 
     /// Why it could not be written, if that is so.
@@ -134,14 +132,16 @@ impl<D: Disk> LastGood<D> {
 
     fn failed(&mut self, document: &Document, error: &io::Error, now: Duration) {
         let reason: Arc<str> = error.to_string().into();
-        let doubled = |last: Failing| last.pause.saturating_mul(2).min(LONGEST_PAUSE);
         let known = self.failing.as_ref().is_some_and(|f| f.reason == reason);
-        let pause = self.failing.take().map_or(FIRST_PAUSE, doubled);
+        let last = self.failing.take().map(|failing| failing.retry);
+        let pause = Retry::next_pause(last, FIRST_PAUSE, LONGEST_PAUSE);
         self.failing = Some(Failing {
             document: document.clone(),
             reason: reason.clone(),
-            retry_at: now.saturating_add(pause),
-            pause,
+            retry: Retry {
+                at: now.saturating_add(pause),
+                pause,
+            },
         });
         if !known {
             logging::last_good_failed(&self.name, &reason);
@@ -157,17 +157,16 @@ impl<D: Disk> LastGood<D> {
 
     fn write(&mut self, document: &Document) -> io::Result<()> {
         let text = text::encode(document);
-        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
-            return Err(io::Error::other("not a path to a file"));
-        };
-        let name = name.to_string_lossy();
         let before = self.disk.head(&self.path, text::FAMILY.len())?;
         if !before.is_empty() && before != text::FAMILY.as_bytes() {
             let message = "what is there is no last known good, and is left alone";
             return Err(io::Error::other(message));
         }
-        self.disk.remove_leftovers(folder, &name);
-        let temporary = folder.join(disk::temporary_name(&name));
+        self.remove_leftovers();
+        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Err(io::Error::other("not a path to a file"));
+        };
+        let temporary = folder.join(disk::temporary_name(&name.to_string_lossy()));
         let written = fill(&mut self.disk, &temporary, &text)
             .and_then(|()| self.disk.rename(&temporary, &self.path))
             .and_then(|()| self.disk.sync_folder(folder));

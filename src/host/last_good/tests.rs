@@ -83,6 +83,15 @@ struct Faulty {
 }
 
 impl Faulty {
+    fn at(left: usize, ends: bool) -> Self {
+        Faulty {
+            real: Folder,
+            left,
+            ends,
+            calls: 0,
+        }
+    }
+
     fn call<R>(&mut self, real: impl FnOnce(&mut Folder) -> io::Result<R>) -> io::Result<R> {
         self.calls += 1;
         let nth = self.calls;
@@ -156,13 +165,7 @@ fn g18_whichever_call_fails_or_is_the_last_the_old_or_the_new_is_there() {
             first.keep(&large(1), Duration::ZERO);
             assert_eq!(first.failure(), None);
 
-            let faulty = Faulty {
-                real: Folder,
-                left,
-                ends,
-                calls: 0,
-            };
-            let mut last_good = LastGood::on(faulty, &path);
+            let mut last_good = LastGood::on(Faulty::at(left, ends), &path);
             last_good.max_bytes(1 << 20);
             last_good.keep(&large(2), Duration::ZERO);
             let found = first.read().unwrap();
@@ -190,13 +193,7 @@ fn g18_whichever_call_fails_or_is_the_last_the_old_or_the_new_is_there() {
 fn g18_a_failure_is_tried_again_less_and_less_often() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("last.good");
-    let faulty = Faulty {
-        real: Folder,
-        left: usize::MAX,
-        ends: false,
-        calls: 0,
-    };
-    let mut last_good = LastGood::on(faulty, &path);
+    let mut last_good = LastGood::on(Faulty::at(usize::MAX, false), &path);
     let mut tries = 0;
     for second in 0..300 {
         let before = last_good.disk.calls;
@@ -211,13 +208,7 @@ fn g18_a_failure_is_tried_again_less_and_less_often() {
 fn g18_what_a_failed_flush_left_behind_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last.good");
-    let faulty = Faulty {
-        real: Folder,
-        left: usize::MAX,
-        ends: false,
-        calls: 0,
-    };
-    let mut last_good = LastGood::on(faulty, &path);
+    let mut last_good = LastGood::on(Faulty::at(usize::MAX, false), &path);
     last_good.max_bytes(1 << 20);
     last_good.keep(&large(1), Duration::ZERO);
     // The flush of the folder: the new one has its name already.
