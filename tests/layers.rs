@@ -615,6 +615,7 @@ fn what_is_valid_alone_is_valid_in_a_merge() {
     same::<BTreeMap<String, String>>("s: !env FOO\nt: !!str 5");
     same::<BTreeMap<String, u8>>("n: !x 5");
     same::<BTreeMap<String, Vec<u8>>>("v: !list [1]");
+    same::<BTreeMap<String, (u8, u8)>>("v: !pair [1, 2]");
     same::<BTreeMap<String, Vec<Vec<u8>>>>("l:\n-\n- [1]\n");
     #[derive(Debug, PartialEq, Deserialize)]
     enum Mode {
