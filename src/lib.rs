@@ -2,8 +2,8 @@
 //! changed, parses and validates what it finds, and swaps it in whole, or keeps
 //! what it has and says why.
 //!
-#![cfg_attr(feature = "yaml", doc = "```")]
-#![cfg_attr(not(feature = "yaml"), doc = "```ignore")]
+#![cfg_attr(feature = "values", doc = "```")]
+#![cfg_attr(not(feature = "values"), doc = "```ignore")]
 //! use steadyconf::{Reloader, Report};
 //!
 //! #[derive(serde::Deserialize)]
@@ -77,9 +77,11 @@
 extern crate alloc;
 
 mod engine;
+#[cfg(feature = "yaml")]
+mod format;
 #[cfg(feature = "std")]
 mod host;
-#[cfg(all(doc, feature = "yaml"))]
+#[cfg(all(doc, feature = "values"))]
 #[doc = include_str!("docs/how_it_works.md")]
 pub mod how_it_works {}
 #[cfg(feature = "testing")]
@@ -87,19 +89,19 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Format, Inspector, LastError, Layer,
-    Leaf, Limits, Listener, ListenerError, Located, ManualDetector, Notes, OnCommitError, Outcome,
-    Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting,
-    Snapshot, Stage, Status, UnknownKeys, Version, Violation,
+    Difference, Digest, Document, Engine, Event, Failure, Format, LastError, Layer, Limits,
+    Listener, ListenerError, ManualDetector, Notes, OnCommitError, Outcome, Panicked, Place,
+    Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
+    Status, UnknownKeys, Version, Violation,
 };
+#[cfg(feature = "yaml")]
+pub use format::{Secret, Yaml};
 #[cfg(feature = "std")]
 pub use host::{
     Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Subscription, Waited,
 };
-#[cfg(feature = "yaml")]
-pub use host::{Secret, Yaml};
 
 /// The README's example, compiled with the tests.
-#[cfg(all(doctest, feature = "yaml"))]
+#[cfg(all(doctest, feature = "values"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -2,7 +2,7 @@
 //! `benches/`: a clock proves nothing on a machine that is shared.)
 //!
 //! A file of its own, for there is one allocator in a process.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 #[path = "../examples/hostile/mod.rs"]

@@ -2,7 +2,7 @@
 //! service, hundreds of times, well and badly, and no request is lost or mixed.
 //!
 //! `STEADYCONF_TEST_REQUESTS` and `STEADYCONF_TEST_RELOADS` make it shorter or longer.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 #[path = "../examples/llm_gateway/gateway.rs"]

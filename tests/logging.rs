@@ -1,6 +1,6 @@
 //! What the operator finds in the log. A file of its own, for there is one
 //! logger in a process.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 use std::fs;
 use std::sync::Mutex;

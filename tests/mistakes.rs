@@ -2,7 +2,7 @@
 //!
 //! Read the messages as one who was woken by them: each has to say where, and what to
 //! do about it.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 #[path = "../examples/llm_config/mod.rs"]
@@ -61,7 +61,7 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "a negative number",
             with("timeout_s: 30", "timeout_s: -1"),
-            "config.yaml:10:18: llm_providers[0].default_call_options.timeout_s: expected a whole number from 0 to 4294967295, found another",
+            "config.yaml:10:18: llm_providers[0].default_call_options.timeout_s: expected a whole number from 0 to 4294967295, found a number out of range",
         ),
         (
             "a fraction for a whole number",
@@ -82,7 +82,7 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "a tab",
             with("    provider:", "\tprovider:"),
-            "config.yaml:4:1: not valid YAML: indented with a tab; use blanks",
+            "config.yaml:4:1: not valid YAML: indented with a tab; use spaces",
         ),
         (
             "indented too little",
@@ -102,12 +102,12 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "no blank after a colon",
             with("provider: openai", "provider:openai"),
-            "config.yaml:4:5: not valid YAML: expected a colon and a blank after this key",
+            "config.yaml:4:5: not valid YAML: expected a colon and a space after this key",
         ),
         (
             "no colon",
             with("provider: openai", "provider openai"),
-            "config.yaml:4:5: not valid YAML: expected a colon and a blank after this key",
+            "config.yaml:4:5: not valid YAML: expected a colon and a space after this key",
         ),
         (
             "a second colon",
@@ -117,7 +117,7 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "an equals sign",
             with("provider: openai", "provider = openai"),
-            "config.yaml:4:5: not valid YAML: expected a colon and a blank after this key",
+            "config.yaml:4:5: not valid YAML: expected a colon and a space after this key",
         ),
         (
             "an unclosed quote",
@@ -127,7 +127,7 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "text after a quote",
             with("provider: openai", "provider: \"open\"ai"),
-            "config.yaml:4:21: not valid YAML: expected a key of the mapping that begins at line 3 column 5; check the indentation and the quotes",
+            "config.yaml:4:21: not valid YAML: text after the closing quote; put the whole value in quotes",
         ),
         (
             "an unclosed bracket",
@@ -137,7 +137,7 @@ fn mistakes_and_what_is_said_of_them() {
         (
             "a bracket too many",
             with("[search]", "[search]]"),
-            "config.yaml:33:25: not valid YAML: expected a key of the mapping that begins at line 29 column 5; check the indentation and the quotes",
+            "config.yaml:33:25: not valid YAML: this bracket closes nothing",
         ),
         (
             "one in place of a list",
@@ -203,7 +203,7 @@ fn mistakes_and_what_is_said_of_them() {
                 "    provider: openai\n",
                 "<<<<<<< ours\n    provider: openai\n=======\n    provider: azure\n>>>>>>> theirs\n",
             ),
-            "config.yaml:4:1: not valid YAML: expected a colon and a blank after this key",
+            "config.yaml:4:1: not valid YAML: a git conflict marker; keep one side, and remove the lines of markers",
         ),
         (
             "an anchor that is not there",

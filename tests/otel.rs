@@ -1,6 +1,6 @@
 //! What OpenTelemetry gets to see, by the SDK's exporters that keep it in memory. A file
 //! of its own: the providers are global.
-#![cfg(all(feature = "otel", feature = "yaml"))]
+#![cfg(all(feature = "otel", feature = "values"))]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A provider of spans that panics costs its spans, and nothing else. A file of its own:
 //! the provider is global.
-#![cfg(all(feature = "otel", feature = "yaml"))]
+#![cfg(all(feature = "otel", feature = "values"))]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Merging and provenance against definitions that are slow and obviously right, over
 //! documents that are made by chance.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 
@@ -39,25 +39,29 @@ fn any_mapping(rng: &mut Random, depth: u64) -> Value {
 
 /// What all layers together have at one place, by the table in the docs: find the last
 /// layer that has something else than a mapping there; earlier ones do not count. What
-/// is left are mappings, and each key of them is a place of its own.
-fn merged(layers: &[Option<&Value>]) -> Option<Value> {
-    let is_map = |value: &Option<&Value>| value.is_none_or(Value::is_mapping);
-    let cut = layers.iter().rposition(|value| !is_map(value));
+/// is left are mappings, and each key of them is a place of its own. A null removes,
+/// but in the first layer, where there is nothing to remove.
+fn merged(layers: &[(bool, Option<&Value>)]) -> Option<Value> {
+    let is_map = |value: Option<&Value>| value.is_none_or(Value::is_mapping);
+    let cut = layers.iter().rposition(|(_, value)| !is_map(*value));
     let later = match cut {
         Some(at) => &layers[at + 1..],
         None => layers,
     };
     let maps: Vec<_> = later
         .iter()
-        .filter_map(|value| value.and_then(Value::as_mapping))
+        .filter_map(|(first, value)| Some((*first, value.and_then(Value::as_mapping)?)))
         .collect();
     if maps.is_empty() {
-        let value = layers[cut?]?;
-        return (!value.is_null()).then(|| value.clone());
+        let (first, value) = layers[cut?];
+        return value.filter(|value| first || !value.is_null()).cloned();
     }
     let mut whole = Mapping::new();
-    for key in maps.iter().flat_map(|map| map.keys()) {
-        let there: Vec<_> = maps.iter().map(|map| map.get(key)).collect();
+    for key in maps.iter().flat_map(|(_, map)| map.keys()) {
+        let there: Vec<_> = maps
+            .iter()
+            .map(|(first, map)| (*first, map.get(key)))
+            .collect();
         match merged(&there) {
             Some(value) => whole.insert(key.clone(), value),
             None => whole.remove(key),
@@ -124,7 +128,9 @@ fn g13_merging_is_what_the_table_says_and_every_leaf_tells_its_layer() {
                 )
             })
             .collect();
-        let expected = merged(&values.iter().map(Some).collect::<Vec<_>>());
+        let all = values.iter().enumerate();
+        let all: Vec<_> = all.map(|(n, value)| (n == 0, Some(value))).collect();
+        let expected = merged(&all);
         let expected = expected.unwrap_or_else(|| Value::Mapping(Mapping::new()));
 
         let mut engine = Engine::<Value>::new(Yaml::new());

@@ -1,5 +1,5 @@
 //! The ways to read: handles, readers, waiting, and checking without starting.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 

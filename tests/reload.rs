@@ -1,5 +1,5 @@
 //! The reloader on a real file and virtual time: no thread, no sleep.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 #[path = "../examples/llm_config/mod.rs"]

@@ -451,7 +451,7 @@ fn a_selector_is_called_only_if_its_part_differs() {
     assert_eq!(journal.take(), expected);
 }
 
-#[cfg(feature = "yaml")]
+#[cfg(feature = "values")]
 mod host {
     use std::sync::{Arc, OnceLock, Weak};
     use std::time::Duration;

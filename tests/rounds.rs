@@ -187,7 +187,7 @@ fn g14_every_round_of_up_to_three_listeners() {
     assert_eq!(count, 2 * (1 + 5 + 25 + 125));
 }
 
-#[cfg(feature = "yaml")]
+#[cfg(feature = "values")]
 mod calling_back {
     use std::fs;
     use std::sync::{Arc, OnceLock, Weak};

@@ -1,6 +1,6 @@
 //! What needs real time: the thread, waking, stopping, and several at once.
 //! Everything here waits for a state, with a deadline far away.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 #[path = "../examples/llm_config/mod.rs"]

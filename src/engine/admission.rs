@@ -12,7 +12,7 @@ use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
-use super::lens::{Inspector, affordable_places};
+use super::lens::Inspect;
 use super::limits::Limits;
 use super::listener::BoxError;
 use super::notes::{Notes, UnknownKeys};
@@ -66,8 +66,6 @@ trait Source<T> {
         active: Option<&T>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal>;
-
-    fn inspector(&self) -> Option<Inspector>;
 
     /// Whether its values depend on more than the content.
     fn asks_the_world(&self) -> bool;
@@ -137,7 +135,7 @@ impl<T: 'static> Admission<T> {
         let report = match self.validators.is_empty() && self.change_validators.is_empty() {
             true => Report::new(),
             false => during(rules.on_step, Phase::Validate, || {
-                self.violations(rules, &value, document, active)
+                self.violations(rules, &value, document, active, notes.tree.as_deref())
             }),
         };
         let equal = report.is_empty()
@@ -173,6 +171,7 @@ impl<T: 'static> Admission<T> {
         value: &T,
         document: &Document,
         active: Option<&T>,
+        tree: Option<&dyn Inspect>,
     ) -> Report {
         let mut report = Report::with_limit(rules.limits.problems());
         for validator in &self.validators {
@@ -185,36 +184,21 @@ impl<T: 'static> Admission<T> {
                 });
             }
         }
-        locate_all(
-            rules.catch,
-            self.inspector(),
-            document,
-            report.violations_mut(),
-        );
+        locate_all(tree, document, report.violations_mut());
         report
-    }
-
-    /// How to look into its documents.
-    pub(crate) fn inspector(&self) -> Option<Inspector> {
-        self.source.inspector()
     }
 }
 
-/// Gives every violation that has none its place, as far as that is affordable.
-fn locate_all(
-    catch: Catch,
-    inspector: Option<Inspector>,
-    document: &Document,
-    violations: &mut [Violation],
-) {
-    let Some(inspector) = inspector else {
+/// Gives every violation its place that has none.
+fn locate_all(tree: Option<&dyn Inspect>, document: &Document, violations: &mut [Violation]) {
+    let Some(tree) = tree else {
         return;
     };
-    let without = |v: &&mut Violation| v.place().is_none() && !v.path().is_empty();
-    let violations = violations.iter_mut().filter(without);
-    for violation in violations.take(affordable_places(document)) {
-        let found = guarded(catch, || (inspector.locate)(document, violation.path()));
-        if let Ok(Some(located)) = found {
+    for violation in violations {
+        if violation.place().is_some() || violation.path().is_empty() {
+            continue;
+        }
+        if let Some(located) = tree.locate(document, violation.path()) {
             *violation = violation.clone().at(located.place);
         }
     }
@@ -261,10 +245,6 @@ impl<T> Source<T> for Parser<T> {
 
     fn asks_the_world(&self) -> bool {
         false
-    }
-
-    fn inspector(&self) -> Option<Inspector> {
-        self.0.inspector()
     }
 
     fn are_equal(&self, _: &T, _: &T) -> bool {
@@ -356,10 +336,6 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
 
     fn asks_the_world(&self) -> bool {
         true
-    }
-
-    fn inspector(&self) -> Option<Inspector> {
-        self.from.inspector()
     }
 
     fn are_equal(&self, a: &Built<C, S>, b: &Built<C, S>) -> bool {

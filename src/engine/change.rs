@@ -25,13 +25,12 @@ impl<T> Change<T> {
 }
 
 impl<T> Change<T> {
-    /// What changed, field by field, with secrets masked; see
-    /// [`Engine::mask`](crate::Engine::mask) for which are. Nothing is computed
-    /// before it is asked for.
+    /// Returns what changed, field by field, with secrets masked; see
+    /// [`Engine::mask`](crate::Engine::mask) for which fields are secret. Nothing is
+    /// computed before it is asked for.
     #[must_use]
     pub fn diff(&self) -> Diff {
-        let (old, new) = (&self.old, &self.new);
-        Diff::new((old.document(), old.lens()), (new.document(), new.lens()))
+        Diff::new(self.old.lens(), self.new.lens())
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Layer {
     content: Content,
     optional: bool,
     overriding: bool,
+    secret: bool,
 }
 
 /// What the bytes of a layer stand for.
@@ -41,6 +42,7 @@ impl Layer {
             content: Content::Document,
             optional: false,
             overriding: false,
+            secret: false,
         }
     }
 
@@ -85,6 +87,14 @@ impl Layer {
         self
     }
 
+    /// Says that all of its values are secrets, whatever they are called: none of them
+    /// is ever shown.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
     /// The name under which people know this source.
     #[must_use]
     pub fn origin(&self) -> &Arc<str> {
@@ -113,6 +123,12 @@ impl Layer {
     #[must_use]
     pub fn is_overriding(&self) -> bool {
         self.overriding
+    }
+
+    /// Returns whether all of its values are secrets.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.secret
     }
 }
 

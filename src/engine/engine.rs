@@ -25,12 +25,12 @@ use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage
 use super::format::Format;
 use super::history::{Held, History, LONGEST_PAUSE, Refused, Retry, Worth};
 use super::jitter::Jitter;
-use super::lens::{Lens, Masks};
 use super::limits::Limits;
 use super::listener::{BoxError, Listener, OnChangeOf, OnCommitError};
 #[cfg(feature = "std")]
 use super::listeners;
 use super::listeners::{ListenerId, Listeners};
+use super::masks::Masks;
 use super::notes::{Notes, UnknownKeys};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
@@ -348,17 +348,36 @@ impl<T: 'static> Engine<T> {
         self
     }
 
-    /// Masks the fields at these paths, and all that is below them, wherever values
-    /// are shown: in a [`Diff`](crate::Diff). `*` stands for one segment of a path,
-    /// `**` for any number; a name matches whole segments only, however it is
-    /// capitalised and hyphenated. Masked anyhow: `**.api_key`, `**.password`,
-    /// `**.token`, `**.secret`, `**.connection_string` and a dozen other such names,
-    /// every field whose type is `Secret`, and every key that no field takes, as far as
-    /// `serde` tells: flattened structs and enums that are untagged or tagged inside take
-    /// any key.
+    /// Masks the fields at these paths, and all below them, wherever values are shown:
+    /// in a [`Diff`](crate::Diff) and in errors. The syntax is that of the paths in
+    /// errors: `providers[0].dsn`, `providers[*].dsn`, `["a.b"].pin`. `*` stands for
+    /// one segment, `**` for any number; a name matches a whole segment, however it is
+    /// capitalised and hyphenated.
+    ///
+    /// Masked without a pattern:
+    /// - fields whose type is [`Secret`](crate::Secret) or one of the `secrecy` crate;
+    /// - all values of a source of secrets, such as a folder with a key per file;
+    /// - fields whose name has a word such as key, token, secret, password, passwd,
+    ///   pwd, dsn, credential, cookie or authorization: `openai_api_key`, `slackToken`;
+    /// - URLs with a user in them;
+    /// - keys that no field takes: they may be misspelt secrets;
+    /// - parts that `serde` reads as a whole before it looks into them (flattened
+    ///   structs, enums that are untagged or tagged inside): their types do not say
+    ///   what is secret;
+    /// - any text of at least four characters that equals a masked one.
+    ///
+    /// # Panics
+    ///
+    /// If `pattern` can match nothing: it is empty, has an empty segment, an open
+    /// bracket, or a `*` within a name.
     #[must_use]
+    #[track_caller]
     pub fn mask(mut self, pattern: &str) -> Self {
-        Arc::make_mut(&mut self.masks).add(pattern);
+        let added = Arc::make_mut(&mut self.masks).add(pattern);
+        assert!(
+            added.is_some(),
+            "mask(): `{pattern}` is no pattern of a path"
+        );
         self
     }
 
@@ -476,7 +495,7 @@ impl<T: 'static> Engine<T> {
         if let Some(version) = self.version() {
             return Ok(version);
         }
-        let mut notes = Notes::new();
+        let mut notes = Notes::masked_by(&self.masks);
         let rules = self.rules();
         let admitted = during(self.on_step, Phase::LastGood, || {
             self.admission.admit(rules, &document, None, &mut notes)
@@ -491,7 +510,7 @@ impl<T: 'static> Engine<T> {
         let moves = self.settling_since.map(|_| Failure::StillChanging);
         let failure = known.or(moves);
         let version = self.next_version();
-        let lens = self.lens(&mut notes);
+        let lens = notes.lens();
         let new = Arc::new(Snapshot::new(value, version, document, lens));
         self.events.push(Event::StartedFromLastGood {
             version,
@@ -737,7 +756,7 @@ impl<T: 'static> Engine<T> {
     }
 
     fn take_in(&mut self, document: Document) -> Outcome {
-        let mut notes = Notes::new();
+        let mut notes = Notes::masked_by(&self.masks);
         let rules = self.rules();
         let active = self.active.as_deref().map(Snapshot::value);
         let admitted = self.admission.admit(rules, &document, active, &mut notes);
@@ -759,16 +778,6 @@ impl<T: 'static> Engine<T> {
                 let rejection = rejected(refusal, &document);
                 Outcome::Rejected(self.refuse(document, rejection, retry))
             }
-        }
-    }
-
-    /// How to look into a document that this was noted of.
-    fn lens(&self, notes: &mut Notes) -> Lens {
-        Lens {
-            inspector: self.admission.inspector(),
-            masks: self.masks.clone(),
-            secrets: core::mem::take(&mut notes.secrets).into(),
-            blind: notes.some_secrets_have_no_path,
         }
     }
 
@@ -802,7 +811,7 @@ impl<T: 'static> Engine<T> {
     /// A valid value: ask the listeners, swap, tell them.
     fn accept(&mut self, value: T, document: Document, notes: &mut Notes) -> Outcome {
         let version = self.next_version();
-        let lens = self.lens(notes);
+        let lens = notes.lens();
         let new = Arc::new(Snapshot::new(value, version, document, lens));
         let Some(old) = self.active.clone() else {
             self.events.push(applied(None, &new));

@@ -1,7 +1,6 @@
-//! The seam for parsers. The one that is built in is `host/format/`.
+//! The seam for parsers. The one that is built in is `format/`.
 
 use super::document::Document;
-use super::lens::Inspector;
 use super::limits::Limits;
 use super::notes::Notes;
 use super::report::Report;
@@ -27,10 +26,4 @@ pub trait Format<T> {
     ///
     /// What else is worth knowing goes into `notes`, also where it fails.
     fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report>;
-
-    /// How to look into a document, if that can be told: for the line and the column
-    /// of what a validator found, and for what changed.
-    fn inspector(&self) -> Option<Inspector> {
-        None
-    }
 }

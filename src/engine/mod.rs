@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 pub(crate) mod listeners;
 mod manual;
+mod masks;
 mod notes;
 #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
 pub(crate) mod path;
@@ -45,14 +46,17 @@ pub use format::Format;
 #[cfg(feature = "std")]
 pub(crate) use history::{LONGEST_PAUSE, Retry};
 #[cfg(feature = "yaml")]
-pub(crate) use lens::affordable_places;
-pub use lens::{Inspector, Leaf, Located};
+pub(crate) use lens::{Inspect, Located};
 pub use limits::Limits;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
+#[cfg(feature = "yaml")]
+pub(crate) use masks::Masks;
 pub use notes::{Notes, UnknownKeys};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
+#[cfg(feature = "yaml")]
+pub(crate) use report::cut;
 pub use report::{Place, Report, Violation};
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;

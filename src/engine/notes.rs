@@ -1,8 +1,11 @@
 //! What a format learned of a document besides its value.
 
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
+use super::lens::{Inspect, Lens};
+use super::masks::Masks;
 use super::report::{Report, Violation};
 
 /// What to do with a key that no field takes.
@@ -23,48 +26,58 @@ pub enum UnknownKeys {
 
 /// Where a format writes what is worth knowing of a document that it can parse, or
 /// of the part that it could. What follows from it is the engine's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Notes {
     pub(crate) unknown_keys: Vec<Violation>,
-    pub(crate) secrets: Vec<String>,
-    pub(crate) some_secrets_have_no_path: bool,
+    /// What the format keeps to look into the document later.
+    pub(crate) tree: Option<Arc<dyn Inspect>>,
+    /// What the application wants to be hidden.
+    pub(crate) masks: Arc<Masks>,
 }
 
 /// Nobody reads more, and a hostile document must not make a long list.
 const MAX_UNKNOWN_KEYS: usize = 64;
 
 impl Notes {
-    /// Nothing noted.
+    /// Returns notes without an entry, for tests of formats.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
+        Notes::default()
+    }
+
+    pub(crate) fn masked_by(masks: &Arc<Masks>) -> Self {
         Notes {
-            unknown_keys: Vec::new(),
-            secrets: Vec::new(),
-            some_secrets_have_no_path: false,
+            masks: masks.clone(),
+            ..Notes::default()
         }
     }
 
-    /// A key that no field takes, as a violation at its path. See [`UnknownKeys`]
-    /// for what becomes of it.
+    /// Notes a key that no field takes, as a violation at its path. See
+    /// [`UnknownKeys`] for what follows from it. No more than 64 are kept.
     pub fn unknown_key(&mut self, violation: Violation) {
         if self.unknown_keys.len() < MAX_UNKNOWN_KEYS {
             self.unknown_keys.push(violation);
         }
     }
 
-    /// Moves the unknown keys to where what is wrong is told.
+    /// Moves the unknown keys to where the other problems are reported.
     pub(crate) fn tell_unknown_keys(&mut self, report: &mut Report) {
         self.unknown_keys.drain(..).for_each(|key| report.push(key));
     }
 
-    /// The field at `path` is a secret, whatever it is called.
-    pub fn secret(&mut self, path: impl Into<String>) {
-        self.secrets.push(path.into());
+    /// Takes the notes out that a snapshot keeps.
+    pub(crate) fn lens(&mut self) -> Lens {
+        Lens {
+            tree: self.tree.take(),
+            masks: self.masks.clone(),
+        }
     }
+}
 
-    /// There are secrets in the value, and it cannot be told where: no value of this
-    /// document is ever shown.
-    pub fn secrets_without_a_path(&mut self) {
-        self.some_secrets_have_no_path = true;
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notes")
+            .field("unknown_keys", &self.unknown_keys)
+            .finish_non_exhaustive()
     }
 }

@@ -46,21 +46,21 @@ pub(crate) fn parse(path: &str) -> Option<Vec<Segment>> {
     let mut segments = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
-        let (segment, after) = match rest.strip_prefix('[') {
-            Some(inside) => bracket(inside)?,
-            None => {
-                let start = rest.strip_prefix('.').unwrap_or(rest);
-                let end = start.find(['.', '[']).unwrap_or(start.len());
-                if end == 0 {
-                    return None;
-                }
-                (Segment::Key(String::from(&start[..end])), &start[end..])
-            }
-        };
+        let (segment, after) = first(rest)?;
         segments.push(segment);
         rest = after;
     }
     Some(segments)
+}
+
+/// Reads the first segment of a path; returns it and what follows.
+pub(crate) fn first(path: &str) -> Option<(Segment, &str)> {
+    if let Some(inside) = path.strip_prefix('[') {
+        return bracket(inside);
+    }
+    let start = path.strip_prefix('.').unwrap_or(path);
+    let end = start.find(['.', '[']).unwrap_or(start.len());
+    (end > 0).then(|| (Segment::Key(String::from(&start[..end])), &start[end..]))
 }
 
 /// Reads `1]…` or `"like.this"]…`.

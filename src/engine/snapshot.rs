@@ -93,11 +93,12 @@ impl<T> Snapshot<T> {
         &self.origins
     }
 
-    /// Which source supplied the field at `path`, as in
-    /// `llm_providers[0].model_name`, and where in it. `None` if no source did (it
-    /// has its default), or if the format has no way to tell.
+    /// Returns which source supplied the field at `path`, as in
+    /// `llm_providers[0].model_name`, and where in it. `None` if no source did (the
+    /// field has its default), if `path` is no path, or if the format keeps no places.
     ///
-    /// It parses the document anew: for people and for tests, not for every request.
+    /// Nothing is parsed, but lines are counted up to the field: for people and for
+    /// tests, not for every request.
     #[must_use]
     pub fn origin(&self, path: &str) -> Option<Place> {
         let located = self.lens.locate(&self.document, path)?;

@@ -1,7 +1,7 @@
 //! What can be said of the engine from outside: its present state, and what
 //! came of the last look. How it is logged or exported is the host's.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
@@ -435,8 +435,7 @@ impl fmt::Display for Event {
                     None => write!(f, "loaded {to} {digest}")?,
                 }
                 write!(f, ", from {}", Joined(origins))?;
-                let paths = diff.as_ref().map(|diff| diff.paths().to_string());
-                match paths.filter(|paths| !paths.is_empty()) {
+                match diff.as_ref().and_then(Diff::paths) {
                     Some(paths) => write!(f, "; changed: {paths}"),
                     None => Ok(()),
                 }

@@ -8,15 +8,11 @@ extern crate std;
 mod cell;
 mod clock;
 mod file;
-#[cfg(feature = "yaml")]
-mod format;
 mod last_good;
 mod logging;
 mod overlay;
 mod poller;
 mod reloader;
-#[cfg(feature = "yaml")]
-mod secret;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
 mod signals;
@@ -27,11 +23,7 @@ mod telemetry;
 
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
-#[cfg(feature = "yaml")]
-pub use format::Yaml;
 pub use reloader::{Builder, LoadError, Reloader};
-#[cfg(feature = "yaml")]
-pub use secret::Secret;
 pub use subscriptions::Subscription;
 
 use engine::{Catch, Panicked};

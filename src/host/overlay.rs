@@ -31,7 +31,6 @@ impl Detector for Overlay {
 /// path; capitals are made small.
 #[cfg(feature = "yaml")]
 pub(crate) fn environment(prefix: &str, separator: &str) -> Vec<Layer> {
-    use super::format;
     use super::std::env;
     use super::std::format;
     use crate::engine::path::{PathDisplay, Segment};
@@ -55,7 +54,7 @@ pub(crate) fn environment(prefix: &str, separator: &str) -> Vec<Layer> {
         let path = format!("{}", PathDisplay(&path));
         let origin = format!("environment variable {name}");
         let layer = match value.to_str() {
-            Some(value) if format::is_more_than_letters(value) => {
+            Some(value) if crate::format::is_more_than_text(value) => {
                 Layer::field(origin.as_str(), path, value.as_bytes())
             }
             _ => Layer::text(origin.as_str(), path, value.as_encoded_bytes()),

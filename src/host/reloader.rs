@@ -129,7 +129,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     where
         T: serde::de::DeserializeOwned,
     {
-        Reloader::from_file_as(path, super::format::Yaml::new())
+        Reloader::from_file_as(path, crate::Yaml::new())
     }
 
     /// Watches one file in a format of your own.
@@ -847,10 +847,12 @@ impl<T: Send + Sync + 'static> Builder<T> {
     /// # Panics
     ///
     /// If the value cannot be written as YAML: a type's own code refuses that.
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "values")]
     pub fn then_value(mut self, path: &str, value: impl serde::Serialize) -> Self {
-        let text = super::format::write(&value);
-        let text = text.expect("then_value() was given a value that cannot be written as YAML");
+        let text = serde_yaml::to_string(&value).unwrap_or_else(|_| {
+            // What the type says of it may quote it.
+            core::panic!("then_value() was given a value that cannot be written as YAML")
+        });
         let layer = match path {
             "" => Layer::new("set in code", text.into_bytes()),
             path => Layer::field("set in code", path, text.into_bytes()),

@@ -280,7 +280,7 @@ impl Member {
                     }
                 }
                 let path = [Segment::Key(self.name.clone())];
-                Layer::text(origin, format!("{}", PathDisplay(&path)), bytes)
+                Layer::text(origin, format!("{}", PathDisplay(&path)), bytes).secret()
             }
         }
     }

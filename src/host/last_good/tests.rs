@@ -31,7 +31,7 @@ fn what_is_written_reads_back() {
         Document::new([]),
         Document::new([
             Layer::new("a", *b"a: 1").optional(),
-            Layer::text("/run/secrets/b \"c\"", "[\"b \\\"c\\\"\"]", *b"x\n"),
+            Layer::text("/run/secrets/b \"c\"", "[\"b \\\"c\\\"\"]", *b"x\n").secret(),
             Layer::field("d", "d.e", *b"1"),
         ]),
     ] {

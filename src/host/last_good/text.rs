@@ -82,7 +82,8 @@ fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
         ("document", "") => Layer::new(origin, bytes),
         ("optional", "") => Layer::new(origin, bytes).optional(),
         ("field", _) => Layer::field(origin, field()?, bytes),
-        ("text", _) => Layer::text(origin, field()?, bytes),
+        // Only folders with a key per file have such layers on disk.
+        ("text", _) => Layer::text(origin, field()?, bytes).secret(),
         _ => return None,
     };
     Some((layer, rest.strip_prefix(b"\n")?))

@@ -1,25 +1,22 @@
 //! A value that does not print itself.
 
-use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::std::prelude::rust_2024::*;
-use super::std::thread_local;
+use super::mask::REDACTED;
 
-const REDACTED: &str = "[redacted]";
-
-/// How a deserializer that goes along knows one.
-pub(crate) const NAME_OF_SECRETS: &str = "steadyconf::Secret";
+/// How our deserializer recognizes one.
+pub(super) const NAME_OF_SECRETS: &str = "steadyconf::Secret";
 
 /// A value that does not print itself: `Debug`, `Display` and `Serialize` give
 /// `[redacted]`. It reads like a `T`.
 ///
 /// Fields of this type are masked in a [`Diff`](crate::Diff), whatever they are
-/// called. It does not wipe memory.
+/// called, and keys of this type in every path. It does not wipe memory; types of the
+/// `secrecy` crate do, and are masked as well.
 ///
 /// ```
 /// use steadyconf::Secret;
@@ -38,17 +35,17 @@ pub(crate) const NAME_OF_SECRETS: &str = "steadyconf::Secret";
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {
-    /// Keeps a value from printing itself.
+    /// Wraps a value, so that it does not print itself.
     pub const fn new(value: T) -> Self {
         Secret(value)
     }
 
-    /// The value. Whatever is done with it is no longer kept secret.
+    /// Returns the value. Whatever is done with it is no longer kept secret.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The value itself.
+    /// Returns the value itself.
     pub fn into_exposed(self) -> T {
         self.0
     }
@@ -78,20 +75,8 @@ impl<T> Serialize for Secret<T> {
     }
 }
 
-thread_local! {
-    static READ: Cell<usize> = const { Cell::new(0) };
-}
-
-/// How many secrets were read on this thread, so that a deserializer that goes along
-/// can tell whether it saw all of them: `serde` sets the content of flattened and
-/// untagged types aside, and reads it behind everybody's back.
-pub(crate) fn read_so_far() -> usize {
-    READ.get()
-}
-
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        READ.set(READ.get().wrapping_add(1));
         de.deserialize_newtype_struct(NAME_OF_SECRETS, Inside(PhantomData))
     }
 }

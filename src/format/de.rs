@@ -1,0 +1,772 @@
+//! Reads a type from a tree. It knows where it is, so that what is wrong gets its path
+//! and its place on the way out; and it notes the keys that no field takes, and the
+//! fields whose types say that they are secrets.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::any::type_name;
+use core::cell::RefCell;
+
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+
+use super::error::{Error, Placed, Problem, Spot};
+use super::mask::{REDACTED, is_secret_name};
+use super::scalar;
+use super::secret::NAME_OF_SECRETS;
+use super::tree::{At, Id, Kind, Node, Style, Tag, Tree};
+use super::words::{OUT_OF_RANGE, cut_key, invisible, kind_of, like_one_of};
+use crate::engine::Masks;
+use crate::engine::path::{PathDisplay, Segment};
+
+/// What is worth knowing besides the value.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) unknown: Vec<UnknownKey>,
+    /// Nodes whose text must not be shown.
+    pub(super) hidden: BTreeSet<Id>,
+}
+
+/// A key that no field takes.
+#[derive(Clone, Debug)]
+pub(super) struct UnknownKey {
+    pub(super) key: Id,
+    pub(super) path: String,
+    pub(super) at: At,
+    pub(super) message: String,
+}
+
+/// Nobody reads more.
+const MAX_UNKNOWN: usize = 64;
+
+/// As `toml` calls a date that it hands to its own types.
+const TOML_DATE: &str = "$__toml_private_Datetime";
+const TOML_DATE_FIELD: &str = "$__toml_private_datetime";
+
+/// What all parts of one reading share.
+pub(super) struct Reader<'a> {
+    tree: &'a Tree,
+    masks: &'a Masks,
+    /// Which layers hold secrets alone.
+    secret_layers: &'a [bool],
+    noted: RefCell<Noted>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(tree: &'a Tree, masks: &'a Masks, secret_layers: &'a [bool]) -> Self {
+        Reader {
+            tree,
+            masks,
+            secret_layers,
+            noted: RefCell::default(),
+        }
+    }
+
+    /// Reads a type from a node.
+    pub(super) fn read<T: DeserializeOwned>(&self, id: Id) -> Result<T, Error> {
+        let de = De {
+            reader: self,
+            trail: Trail {
+                above: None,
+                step: Step::Root,
+                id,
+            },
+            known: None,
+            is_key: false,
+            untagged: false,
+        };
+        de.note_type::<T>();
+        de.placing::<T>(T::deserialize(de))
+    }
+
+    pub(super) fn into_noted(self) -> Noted {
+        self.noted.into_inner()
+    }
+
+    fn segment(&self, key: Id) -> Segment {
+        match self.noted.borrow().hidden.contains(&key) {
+            true => Segment::Key(REDACTED.into()),
+            false => self.tree.segment(key),
+        }
+    }
+}
+
+/// A node, and the way to it.
+#[derive(Clone, Copy)]
+struct Trail<'a> {
+    above: Option<&'a Trail<'a>>,
+    step: Step,
+    id: Id,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    /// Nothing leads there, or nothing that is part of a path.
+    Root,
+    Key(Id),
+    Index(usize),
+}
+
+impl Trail<'_> {
+    fn segments(&self, reader: &Reader<'_>) -> Vec<Segment> {
+        let mut segments = self
+            .above
+            .map_or(Vec::new(), |above| above.segments(reader));
+        match self.step {
+            Step::Root => {}
+            Step::Key(key) => segments.push(reader.segment(key)),
+            Step::Index(index) => segments.push(Segment::Index(index)),
+        }
+        segments
+    }
+
+    /// Returns whether what is here must not be shown.
+    fn is_secret(&self, reader: &Reader<'_>) -> bool {
+        let tree = reader.tree;
+        let by_name = || match self.step {
+            Step::Key(key) => tree.scalar(key).is_none_or(is_secret_name),
+            _ => false,
+        };
+        let layer = tree.node(self.id).at.layer as usize;
+        reader.noted.borrow().hidden.contains(&self.id)
+            || reader
+                .secret_layers
+                .get(layer)
+                .is_some_and(|secret| *secret)
+            || by_name()
+            || self.above.is_some_and(|above| above.is_secret(reader))
+    }
+}
+
+/// A deserializer of a node.
+#[derive(Clone, Copy)]
+struct De<'a> {
+    reader: &'a Reader<'a>,
+    trail: Trail<'a>,
+    /// The fields of the struct that it stands in.
+    known: Option<&'static [&'static str]>,
+    is_key: bool,
+    /// Its tag was read.
+    untagged: bool,
+}
+
+impl<'a> De<'a> {
+    fn tree(&self) -> &'a Tree {
+        self.reader.tree
+    }
+
+    fn node(&self) -> Node {
+        self.tree().node(self.trail.id)
+    }
+
+    /// Returns a deserializer of a node inside of this one.
+    fn inside<'b>(&'b self, step: Step, id: Id) -> De<'b>
+    where
+        'a: 'b,
+    {
+        De {
+            reader: self.reader,
+            trail: Trail {
+                above: Some(&self.trail),
+                step,
+                id,
+            },
+            known: None,
+            is_key: false,
+            untagged: false,
+        }
+    }
+
+    /// Gives an error its path and its place, unless one further in has them.
+    fn placing<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| self.placed(error, type_name::<T>()))
+    }
+
+    #[cold]
+    fn placed(&self, mut error: Error, wanted: &'static str) -> Error {
+        if error.0.placed.is_some() {
+            return error;
+        }
+        let mut path = self.trail.segments(self.reader);
+        let is_masked = self.reader.masks.cover(&path);
+        let spot = Spot {
+            tree: self.tree(),
+            id: self.trail.id,
+            kind: kind_of(&self.unexpected()),
+            is_key: self.is_key,
+            is_secret: is_masked || self.trail.is_secret(self.reader),
+            wanted,
+        };
+        let message = error.0.problem.message(&spot);
+        match &error.0.problem {
+            // Only our own key is known to be one: user code may call anything a key.
+            Problem::Unknown { key, .. }
+                if self.is_key && self.tree().scalar(self.trail.id) == Some(key) =>
+            {
+                path.push(Segment::Key(cut_key(key)));
+            }
+            _ => {}
+        }
+        error.0.placed = Some(Placed {
+            path: PathDisplay(&path).to_string(),
+            at: self.node().at,
+            message,
+        });
+        error
+    }
+
+    /// Notes what a type's name says: the types of `secrecy` are secrets, and what
+    /// `serde` sets aside to read it later may be one.
+    fn note_type<T>(&self) {
+        let name = type_name::<T>();
+        if name.contains("secrecy::Secret") || name.contains("::Content") {
+            self.hide();
+        }
+    }
+
+    fn hide(&self) {
+        self.reader.noted.borrow_mut().hidden.insert(self.trail.id);
+    }
+
+    fn tag(&self) -> Tag {
+        match self.untagged {
+            true => Tag::None,
+            false => self.node().tag,
+        }
+    }
+
+    /// Returns the name of a variant.
+    fn variant(&self) -> Option<&'a str> {
+        let name = self.tree().variant(self.trail.id);
+        name.filter(|_| !self.untagged)
+    }
+
+    /// Returns a scalar without quotes, or one whose tag says that it is of this kind.
+    /// Keys have quotes where there are no others (JSON, TOML, the environment).
+    fn plain(&self, kind: &str) -> Option<&'a str> {
+        let Kind::Scalar(text, style) = self.node().kind else {
+            return None;
+        };
+        let is_plain = match style {
+            Style::Plain | Style::Typed => true,
+            Style::Literal => self.is_key || self.tag() == Tag::Core(kind_name(kind)),
+            Style::Quoted | Style::Date => self.is_key,
+        };
+        is_plain.then(|| self.tree().text(text))
+    }
+
+    fn is_null(&self) -> bool {
+        let Kind::Scalar(text, Style::Plain | Style::Typed) = self.node().kind else {
+            return false;
+        };
+        let text = self.tree().text(text);
+        match self.tag() {
+            Tag::None => text.is_empty() || scalar::is_null(text),
+            tag => tag == Tag::Core("null") && scalar::is_null(text),
+        }
+    }
+
+    /// Reads a scalar as what it is.
+    fn scalar<'de, V: Visitor<'de>>(
+        &self,
+        text: &str,
+        style: Style,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let not = |kind: &str| Err(de::Error::invalid_value(Unexpected::Str(text), &kind));
+        match self.tag() {
+            Tag::Core("bool") if scalar::boolean(text).is_none() => return not("a boolean"),
+            Tag::Core("int") if scalar::whole(text).is_none() => return not("an integer"),
+            Tag::Core("null") if !scalar::is_null(text) => return not("null"),
+            Tag::Core("float") => {
+                let number = scalar::fraction(text);
+                return number.map_or_else(|| not("a float"), |number| visitor.visit_f64(number));
+            }
+            Tag::Core("bool" | "int" | "null") => {}
+            Tag::None | Tag::Own(_) if matches!(style, Style::Plain | Style::Typed) => {}
+            _ => return visitor.visit_str(text),
+        }
+        if text.is_empty() || scalar::is_null(text) {
+            return visitor.visit_unit();
+        }
+        if let Some(truth) = scalar::boolean(text) {
+            return visitor.visit_bool(truth);
+        }
+        if let Some((negative, size)) = scalar::whole(text) {
+            match (negative, u64::try_from(size), scalar::signed(text)) {
+                (false, Ok(number), _) => return visitor.visit_u64(number),
+                (false, Err(_), _) => return visitor.visit_u128(size),
+                (true, _, Some(number)) => {
+                    return match i64::try_from(number) {
+                        Ok(number) => visitor.visit_i64(number),
+                        Err(_) => visitor.visit_i128(number),
+                    };
+                }
+                (true, _, None) => {}
+            }
+        }
+        match scalar::fraction(text) {
+            Some(number) if scalar::is_fraction(text) => visitor.visit_f64(number),
+            _ => visitor.visit_str(text),
+        }
+    }
+
+    /// Returns what is there, for an error: its kind counts, not its value.
+    fn unexpected(&self) -> Unexpected<'static> {
+        let (text, style) = match self.node().kind {
+            Kind::Scalar(text, style) => (self.tree().text(text), style),
+            Kind::List(_) => return Unexpected::Seq,
+            Kind::Map(_) => return Unexpected::Map,
+        };
+        let is_plain =
+            matches!(style, Style::Plain | Style::Typed) && self.tag() != Tag::Core("str");
+        match () {
+            () if self.is_null() => Unexpected::Unit,
+            () if !is_plain => Unexpected::Str(""),
+            () if scalar::boolean(text).is_some() => Unexpected::Bool(true),
+            () if scalar::whole(text).is_some() => Unexpected::Unsigned(0),
+            () if scalar::is_fraction(text) => Unexpected::Float(0.0),
+            () if scalar::is_out_of_range(text) => Unexpected::Other(OUT_OF_RANGE),
+            () => Unexpected::Str(""),
+        }
+    }
+
+    fn refuse<T>(&self, expected: &dyn Expected) -> Result<T, Error> {
+        Err(de::Error::invalid_type(self.unexpected(), expected))
+    }
+
+    fn list<'de, V: Visitor<'de>>(&self, ids: &'a [Id], visitor: V) -> Result<V::Value, Error> {
+        let mut items = Items {
+            de: *self,
+            ids,
+            index: 0,
+        };
+        let value = visitor.visit_seq(&mut items)?;
+        if items.index < ids.len() {
+            let expected = format!("a tuple of size {}", items.index);
+            return Err(de::Error::invalid_length(ids.len(), &expected.as_str()));
+        }
+        Ok(value)
+    }
+
+    fn map<'de, V: Visitor<'de>>(
+        &self,
+        known: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let ids = match self.node().kind {
+            Kind::Map(entries) => self.tree().children(entries),
+            _ if self.tree().is_left_out(self.trail.id) => &[],
+            _ => return self.refuse(&visitor),
+        };
+        let before = self.reader.noted.borrow().unknown.len();
+        let de = *self;
+        visitor
+            .visit_map(Entries { de, ids, known })
+            .map_err(|mut error| {
+                let mut noted = self.reader.noted.borrow_mut();
+                let mut unknown: Vec<_> = noted.unknown.drain(before..).collect();
+                unknown.append(&mut error.0.unknown);
+                error.0.unknown = unknown;
+                error
+            })
+    }
+
+    /// Notes that no field takes this node's key.
+    fn note_unknown(&self, key: Id, known: &'static [&'static str]) {
+        let full = self.reader.noted.borrow().unknown.len() >= MAX_UNKNOWN;
+        let Some(name) = self.tree().scalar(key).filter(|_| !full) else {
+            return;
+        };
+        let mut path = self.trail.segments(self.reader);
+        let name_shown = cut_key(name);
+        path.pop();
+        path.push(Segment::Key(name_shown.clone()));
+        let message = match (
+            name.chars().find_map(invisible),
+            like_one_of(&name_shown, known),
+        ) {
+            (Some(space), _) => format!("unknown key; it holds {space}"),
+            (None, Some(like)) => format!("unknown key; did you mean `{like}`?"),
+            (None, None) => "unknown key".into(),
+        };
+        self.reader.noted.borrow_mut().unknown.push(UnknownKey {
+            key,
+            path: PathDisplay(&path).to_string(),
+            at: self.tree().node(key).at,
+            message,
+        });
+    }
+}
+
+/// Tags are compared by these.
+fn kind_name(kind: &str) -> &'static str {
+    match kind {
+        "bool" => "bool",
+        "float" => "float",
+        _ => "int",
+    }
+}
+
+macro_rules! number {
+    ($($method:ident $kind:literal $parse:ident $visit:ident($type:ty);)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let value = self.plain($kind).and_then(scalar::$parse);
+            match value.and_then(|value| <$type>::try_from(value).ok()) {
+                Some(value) => visitor.$visit(value),
+                None => self.refuse(&visitor),
+            }
+        })*
+    };
+}
+
+macro_rules! same_as {
+    ($($method:ident($($type:ty),*) $other:ident;)*) => {
+        $(fn $method<V: Visitor<'de>>(self, $(_: $type,)* visitor: V) -> Result<V::Value, Error> {
+            self.$other(visitor)
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for De<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.note_type::<V::Value>();
+        if let Some(name) = self.variant() {
+            return visitor.visit_enum(Variant { de: self, name });
+        }
+        match self.node().kind {
+            Kind::Scalar(text, style) => self.scalar(self.tree().text(text), style, visitor),
+            Kind::List(items) => self.list(self.tree().children(items), visitor),
+            Kind::Map(_) => self.map(None, visitor),
+        }
+    }
+
+    number! {
+        deserialize_bool "bool" boolean visit_bool(bool);
+        deserialize_i64 "int" signed visit_i64(i64);
+        deserialize_i128 "int" signed visit_i128(i128);
+        deserialize_u64 "int" unsigned visit_u64(u64);
+        deserialize_u128 "int" unsigned visit_u128(u128);
+        deserialize_f64 "float" fraction visit_f64(f64);
+    }
+
+    same_as! {
+        deserialize_i8() deserialize_i64;
+        deserialize_i16() deserialize_i64;
+        deserialize_i32() deserialize_i64;
+        deserialize_u8() deserialize_u64;
+        deserialize_u16() deserialize_u64;
+        deserialize_u32() deserialize_u64;
+        deserialize_f32() deserialize_f64;
+        deserialize_char() deserialize_str;
+        deserialize_string() deserialize_str;
+        deserialize_bytes() deserialize_str;
+        deserialize_byte_buf() deserialize_str;
+        deserialize_unit_struct(&'static str) deserialize_unit;
+        deserialize_tuple(usize) deserialize_seq;
+        deserialize_tuple_struct(&'static str, usize) deserialize_seq;
+    }
+
+    /// Reads the text; but nothing is no string, and neither is a tag without content.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let words = |visitor: &dyn Expected| visitor.to_string();
+        let is_own_type = !type_name::<V::Value>().starts_with("alloc::");
+        let expected = is_own_type.then(|| words(&visitor));
+        let read = match self.node().kind {
+            Kind::Scalar(text, Style::Typed) => {
+                self.scalar(self.tree().text(text), Style::Typed, visitor)
+            }
+            Kind::Scalar(text, Style::Plain)
+                if text.is_empty() && matches!(self.tag(), Tag::Own(_) | Tag::Other) =>
+            {
+                let found = "a tag without content; put a text that begins with `!` in quotes";
+                let expected = words(&visitor);
+                return Err(Problem::Mismatch { expected, found }.into());
+            }
+            Kind::Scalar(text, _) if !self.is_null() => visitor.visit_str(self.tree().text(text)),
+            _ => return self.refuse(&visitor),
+        };
+        read.map_err(|mut error| {
+            if let Problem::Custom {
+                expected: visitor, ..
+            } = &mut error.0.problem
+            {
+                *visitor = visitor.take().or(expected);
+            }
+            error
+        })
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node().kind {
+            Kind::Scalar(text, _) if !self.is_null() => visitor.visit_str(self.tree().text(text)),
+            _ => self.refuse(&visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.is_null() {
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.is_null() {
+            return visitor.visit_unit();
+        }
+        self.refuse(&visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == NAME_OF_SECRETS {
+            self.hide();
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node().kind {
+            Kind::List(items) => self.list(self.tree().children(items), visitor),
+            _ if self.tree().is_left_out(self.trail.id) => self.list(&[], visitor),
+            _ => self.refuse(&visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.map(None, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.node().kind {
+            Kind::Scalar(text, Style::Date) if name == TOML_DATE => {
+                let entry = (TOML_DATE_FIELD, self.tree().text(text));
+                visitor.visit_map(de::value::MapDeserializer::new([entry].into_iter()))
+            }
+            _ => self.map(Some(known), visitor),
+        }
+    }
+
+    /// Reads a tag, a name alone, or a mapping of one key.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if let Some(name) = self.variant() {
+            return visitor.visit_enum(Variant { de: self, name });
+        }
+        let tree = self.tree();
+        match self.node().kind {
+            Kind::Scalar(name, _) if !self.is_null() => visitor.visit_enum(Name(tree.text(name))),
+            Kind::Map(entries) => match tree.children(entries) {
+                [key, value] => {
+                    let name = tree.scalar(*key).unwrap_or_default();
+                    let de = self.inside(Step::Key(*key), *value);
+                    visitor.visit_enum(Variant { de, name })
+                }
+                _ => self.refuse(&super::words::OneOf(names).to_string().as_str()),
+            },
+            _ => self.refuse(&super::words::OneOf(names).to_string().as_str()),
+        }
+    }
+
+    /// A struct asks in this way for what it has no field for.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let (Some(known), Step::Key(key)) = (self.known, self.trail.step) {
+            // A field may take anything and keep nothing.
+            let name = self.tree().scalar(key).unwrap_or_default();
+            if !known.contains(&name) {
+                self.note_unknown(key, known);
+            }
+        }
+        visitor.visit_unit()
+    }
+}
+
+struct Items<'a> {
+    de: De<'a>,
+    ids: &'a [Id],
+    index: usize,
+}
+
+impl<'de> SeqAccess<'de> for &mut Items<'_> {
+    type Error = Error;
+
+    fn next_element_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let Some(id) = self.ids.get(self.index) else {
+            return Ok(None);
+        };
+        let de = self.de.inside(Step::Index(self.index), *id);
+        self.index += 1;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.ids.len() - self.index)
+    }
+}
+
+struct Entries<'a> {
+    de: De<'a>,
+    ids: &'a [Id],
+    known: Option<&'static [&'static str]>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Error;
+
+    fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let Some(key) = self.ids.first() else {
+            return Ok(None);
+        };
+        let mut de = self.de.inside(Step::Root, *key);
+        de.is_key = true;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de)).map(Some)
+    }
+
+    fn next_value_seed<S>(&mut self, seed: S) -> Result<S::Value, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let [key, value, rest @ ..] = self.ids else {
+            return Err(de::Error::custom(
+                "a value was asked for after the last one",
+            ));
+        };
+        self.ids = rest;
+        let mut de = self.de.inside(Step::Key(*key), *value);
+        de.known = self.known;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.ids.len() / 2)
+    }
+}
+
+/// The name of a variant, and what it holds.
+struct Variant<'a> {
+    de: De<'a>,
+    name: &'a str,
+}
+
+impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
+    type Error = Error;
+    type Variant = De<'a>;
+
+    fn variant_seed<S>(self, seed: S) -> Result<(S::Value, De<'a>), Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let name: de::value::StrDeserializer<'_, Error> = self.name.into_deserializer();
+        let mut de = self.de;
+        de.untagged = true;
+        Ok((seed.deserialize(name)?, de))
+    }
+}
+
+impl<'de> VariantAccess<'de> for De<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        self.placing(de::Deserialize::deserialize(self))
+    }
+
+    fn newtype_variant_seed<S>(self, seed: S) -> Result<S::Value, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        self.note_type::<S::Value>();
+        self.placing(seed.deserialize(self))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.placing(self.deserialize_seq(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.placing(self.map(Some(known), visitor))
+    }
+}
+
+/// The name of a variant, without content.
+struct Name<'a>(&'a str);
+
+impl<'de, 'a> EnumAccess<'de> for Name<'a> {
+    type Error = Error;
+    type Variant = Alone<'a>;
+
+    fn variant_seed<S>(self, seed: S) -> Result<(S::Value, Alone<'a>), Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let name: de::value::StrDeserializer<'_, Error> = self.0.into_deserializer();
+        // From here on it is the name of a variant, and may be shown.
+        Ok((seed.deserialize(name)?, Alone(self.0)))
+    }
+}
+
+struct Alone<'a>(&'a str);
+
+impl Alone<'_> {
+    fn wants<T>(&self, content: &str) -> Result<T, Error> {
+        Err(Problem::NameAlone(format!("!{} {content}", self.0)).into())
+    }
+}
+
+impl<'de> VariantAccess<'de> for Alone<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S>(self, _: S) -> Result<S::Value, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        self.wants("…")
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Error> {
+        self.wants("[…]")
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        self.wants("{…}")
+    }
+}

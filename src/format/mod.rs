@@ -1,0 +1,328 @@
+//! Documents as values: YAML, and JSON and TOML where these features are on. Each layer
+//! is read once, into a tree that knows all places; layers are laid over each other;
+//! and the type is read from that. No message quotes the input.
+//!
+//! It needs `alloc` and `serde`: no I/O, clock, thread, lock or log.
+
+mod de;
+mod diff;
+mod error;
+mod faults;
+mod grow;
+#[cfg(feature = "json")]
+mod json;
+mod mask;
+mod scalar;
+mod secret;
+#[cfg(feature = "toml")]
+mod toml;
+mod tree;
+mod words;
+mod yaml;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use serde::de::DeserializeOwned;
+
+use crate::engine::path::{self, PathDisplay};
+use crate::engine::{
+    Content, Difference, Document, Format, Inspect, Layer, Limits, Located, Masks, Notes, Place,
+    Report, Violation,
+};
+use de::{Reader, UnknownKey};
+use grow::{Builder, Flaw, MAX_DEPTH, MAX_KEY, Room};
+use tree::{At, Id, Style, Tree};
+
+pub use secret::Secret;
+
+/// Reads YAML, and so JSON, into any type that `serde` can deserialize. With the
+/// feature `toml`, layers whose names end in `.toml` are read as TOML; with `json`,
+/// those that end in `.json` by a JSON reader, which is stricter.
+///
+/// Errors say line, column, field path, what was expected and what kind of thing
+/// was found, never a value. The reader stops at its first mistake, so there is
+/// one problem at a time, and the keys besides that no field takes.
+///
+/// An empty document, one of comments alone and a bare `null` are errors, also
+/// where every field has a default: a file that was truncated must not switch
+/// everything off. Write `{}` to ask for all defaults.
+///
+/// Several layers are merged, each over the ones before it:
+///
+/// | the later layer has | and the earlier layers have | the result is |
+/// |---|---|---|
+/// | a mapping | a mapping | both, merged key by key |
+/// | `null` or `~` for a key | anything, or nothing | without that key |
+/// | a key with nothing after it | that key | the earlier one's |
+/// | anything else | anything, or nothing | the later one's |
+///
+/// What was merged reads exactly like one file. Each layer has to hold a value of its
+/// own, unless it is optional.
+///
+/// YAML's merge keys (`<<: *defaults`) work. A key that is given twice is an error.
+/// Aliases are followed, and all they stand for counts: see
+/// [`Limits::max_values`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Yaml {
+    // There may be options one day.
+    _private: (),
+}
+
+impl Yaml {
+    /// Returns the format, as `Reloader::from_file` uses it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Yaml { _private: () }
+    }
+}
+
+impl<T: DeserializeOwned> Format<T> for Yaml {
+    fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report> {
+        let mut tree = read(document, limits)?;
+        let root = tree.root.ok_or_else(|| Violation::new("", NOTHING))?;
+        let reader = Reader::new(&tree, &notes.masks, &tree.secret_layers);
+        let value = reader.read::<T>(root);
+        let mut noted = reader.into_noted();
+        let value = value.map_err(|mut error| {
+            noted.unknown.append(&mut error.0.unknown);
+            // It has a place: the root's, if no other.
+            let placed = error.0.placed.take();
+            let violation = placed.map(|placed| {
+                Violation::new(placed.path, placed.message).at(place(document, placed.at))
+            });
+            violation.unwrap_or_else(|| Violation::new("", "does not fit the expected type"))
+        });
+        for UnknownKey {
+            key,
+            path,
+            at,
+            message,
+        } in noted.unknown
+        {
+            tree.unknown.insert(key);
+            notes.unknown_key(Violation::new(path, message).at(place(document, at)));
+        }
+        tree.hidden = noted.hidden;
+        notes.tree = Some(Arc::new(tree));
+        Ok(value?)
+    }
+}
+
+impl Inspect for Tree {
+    fn locate(&self, document: &Document, path: &str) -> Option<Located> {
+        let path = path::parse(path)?;
+        let (id, depth) = self.find(self.root?, &path);
+        Some(Located {
+            place: place(document, self.node(id).at),
+            exact: depth == path.len(),
+        })
+    }
+
+    fn differences(&self, old: &dyn Inspect, masks: &Masks) -> Option<Vec<Difference>> {
+        let old = old.as_any().downcast_ref::<Tree>()?;
+        Some(diff::differences([old, self], masks))
+    }
+
+    fn changed_paths(&self, old: &dyn Inspect) -> Option<Vec<String>> {
+        let old = old.as_any().downcast_ref::<Tree>()?;
+        Some(diff::changed_paths([old, self]))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+const NOTHING: &str = "holds no value, only comments or nothing";
+const UTF_16: &str = "this is UTF-16; save it as UTF-8";
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Reads all layers as one tree, the later over the earlier.
+fn read(document: &Document, limits: &Limits) -> Result<Tree, Report> {
+    let mut tree = Tree::default();
+    let mut room = Room {
+        values: limits.values(),
+        bytes: limits.bytes(),
+    };
+    let mut report = Report::new();
+    for (index, layer) in document.layers().iter().enumerate() {
+        tree.secret_layers.push(layer.is_secret());
+        match read_layer(layer, index as u32, &mut room, &mut tree) {
+            Ok(id) => {
+                tree.root = Some(match tree.root {
+                    Some(root) => tree.lay(root, id),
+                    None => id,
+                });
+            }
+            Err(Flaw::Nothing) if layer.is_optional() => {}
+            Err(flaw) => report.push(violation(document, index, limits, flaw)),
+        }
+    }
+    if report.is_empty() {
+        Ok(tree)
+    } else {
+        Err(report)
+    }
+}
+
+/// Reads one layer as a whole document.
+fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Result<Id, Flaw> {
+    let at = At {
+        layer: index,
+        byte: 0,
+    };
+    let text = text_of(layer, at)?;
+    let (path, id) = match layer.content() {
+        Content::Document => return parse(layer, text, index, Builder::new(tree, room)),
+        Content::Text(path) => {
+            let mut builder = Builder::new(tree, room);
+            builder.scalar(text, Style::Quoted, grow::Head::at(at))?;
+            (path, builder.finish()?)
+        }
+        Content::Field(path) => {
+            let id = match parse(layer, text, index, Builder::new(tree, room)) {
+                Err(Flaw::Nothing) => tree.add_scalar("null", Style::Plain, at),
+                id => id?,
+            };
+            (path, id)
+        }
+    };
+    let path = path::parse(path).ok_or(Flaw::NoPath)?;
+    if path.len() >= MAX_DEPTH {
+        return Err(Flaw::TooDeep(at));
+    }
+    tree.put_at(&path, id).ok_or(Flaw::NoPath)
+}
+
+/// Returns the text of a layer, without a byte order mark.
+fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
+    let bytes = layer.bytes();
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
+        return Err(Flaw::Text(UTF_16.into(), at));
+    }
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)),
+        Err(error) => {
+            let byte = text_before(bytes, error.valid_up_to()).len() as u32;
+            Err(Flaw::Text("not UTF-8".into(), At { byte, ..at }))
+        }
+    }
+}
+
+fn parse(layer: &Layer, text: &str, index: u32, mut tree: Builder<'_>) -> Result<Id, Flaw> {
+    match ending(layer) {
+        #[cfg(feature = "toml")]
+        Some("toml") => toml::read(text, index, &mut tree)?,
+        #[cfg(feature = "json")]
+        Some("json") => json::read(text, index, &mut tree)?,
+        _ => yaml::read(text, index, &mut tree)?,
+    }
+    tree.finish()
+}
+
+/// Returns what tells the language of a layer. A variable's name says nothing.
+fn ending(layer: &Layer) -> Option<&str> {
+    let is_document = *layer.content() == Content::Document;
+    let ending = layer.origin().rsplit_once('.').map(|(_, ending)| ending);
+    ending.filter(|_| is_document)
+}
+
+/// Returns what is said of a flaw.
+fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
+    let layer = &document.layers()[index];
+    let (mut path, whole) = match layer.content() {
+        Content::Field(path) | Content::Text(path) => (String::from(&**path), None),
+        _ => (String::new(), None),
+    };
+    let (message, at): (String, Option<At>) = match flaw {
+        Flaw::Nothing => (NOTHING.into(), whole),
+        Flaw::NoPath => {
+            let message = "cannot be set by itself: a list is replaced as a whole";
+            (message.into(), whole)
+        }
+        Flaw::TooDeep(at) => (
+            format!("nested more than {MAX_DEPTH} levels deep"),
+            Some(at),
+        ),
+        Flaw::TooMany(at) => {
+            let most = limits.values();
+            (
+                format!("more than the limit of {most} values and keys"),
+                Some(at),
+            )
+        }
+        Flaw::TooLarge(at) => ("its aliases (`*name`) expand to too much".into(), Some(at)),
+        Flaw::LongKey(at) => (format!("a key of more than {MAX_KEY} bytes"), Some(at)),
+        Flaw::Twice(key, around, at) => {
+            path = PathDisplay(&around).to_string();
+            let key = words::cut_key(&key);
+            (format!("the key `{key}` is given twice"), Some(at))
+        }
+        Flaw::NoMap(around, at) => {
+            path = PathDisplay(&around).to_string();
+            let message = "expected a mapping, or a list of mappings, to merge";
+            (message.into(), Some(at))
+        }
+        Flaw::Text(message, at) => match layer.content() {
+            Content::Document if message != UTF_16 => {
+                let language = match ending(layer) {
+                    #[cfg(feature = "toml")]
+                    Some("toml") => "TOML",
+                    #[cfg(feature = "json")]
+                    Some("json") => "JSON",
+                    _ => "YAML",
+                };
+                (format!("not valid {language}: {message}"), Some(at))
+            }
+            Content::Document => (message, whole),
+            _ => ("expected text, found other bytes".into(), whole),
+        },
+    };
+    let place = match at {
+        Some(at) => place(document, at),
+        None => Place::in_origin(layer.origin().clone()),
+    };
+    Violation::new(path, message).at(place)
+}
+
+/// Returns a place for people. The line of a single value says nothing.
+fn place(document: &Document, at: At) -> Place {
+    let layer = &document.layers()[at.layer as usize];
+    let place = Place::in_origin(layer.origin().clone());
+    if *layer.content() != Content::Document {
+        return place;
+    }
+    let text = text_before(layer.bytes(), usize::MAX);
+    let (line, column) = line_and_column(text, at.byte as usize);
+    place.at(line, column)
+}
+
+/// Returns the text before a byte, as far as it is text, without a byte order mark.
+fn text_before(bytes: &[u8], end: usize) -> &str {
+    let bytes = &bytes[..end.min(bytes.len())];
+    let text = match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Returns the line and the column of a byte, both from 1, the column in characters.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+    (line, 1 + before[start..].chars().count())
+}
+
+/// Returns whether a text, all of it, is a number, a boolean, null in so many words, or
+/// a string in quotes. Anything else is a string, whatever signs are in it: `#ff0000`,
+/// `&Passw0rd`, `!root`.
+#[cfg(feature = "std")]
+pub(crate) fn is_more_than_text(text: &str) -> bool {
+    !text.is_empty() && !scalar::is_string(text) || yaml::unquoted(text).is_some()
+}

@@ -1,0 +1,386 @@
+//! A document as a tree in which every node knows its place: in which layer it stands,
+//! and where in it. Layers are laid over each other here. How a tree grows, and within
+//! which bounds, is in `grow.rs`.
+//!
+//! All nodes are in one arena, so that nothing recurses to drop them. What an alias
+//! stands for is not copied but pointed at.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::scalar;
+use crate::engine::path::Segment;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Id(u32);
+
+/// Where a node begins. Lines and columns are counted when somebody asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) layer: u32,
+    pub(super) byte: u32,
+}
+
+/// A range of the tree's text or of its edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) tag: Tag,
+    pub(super) at: At,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// The text without quotes, escapes and line folds.
+    Scalar(Span, Style),
+    List(Span),
+    /// Keys and values in turn.
+    Map(Span),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    /// Without quotes, in a language where every string has quotes (JSON, TOML).
+    #[cfg_attr(not(any(feature = "toml", feature = "json")), allow(dead_code))]
+    Typed,
+    /// A date of TOML: a string, and more to a type that asks for it.
+    #[cfg_attr(not(feature = "toml"), allow(dead_code))]
+    Date,
+    /// The `|` of YAML.
+    Literal,
+    Quoted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    None,
+    /// `!name`, which names a variant of an enum.
+    Own(Span),
+    /// `!!int`: its name in YAML's core schema.
+    Core(&'static str),
+    Other,
+}
+
+/// What makes two keys of a mapping the same: `1` and `'1'` are two keys.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'t> {
+    Name(&'t str),
+    /// A number, a boolean or null, as it is written.
+    Typed(&'t str),
+    /// A list or a mapping.
+    Written(String),
+}
+
+impl Key<'_> {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Key::Name(text) | Key::Typed(text) => text,
+            Key::Written(text) => text,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    text: String,
+    nodes: Vec<Node>,
+    /// The children of all collections, each one's in a row.
+    edges: Vec<Id>,
+    /// `None` if no layer holds a value.
+    pub(super) root: Option<Id>,
+    /// Which layers hold secrets alone.
+    pub(super) secret_layers: Vec<bool>,
+    /// What must not be shown, whatever it is called.
+    pub(super) hidden: BTreeSet<Id>,
+    /// Keys that no field takes.
+    pub(super) unknown: BTreeSet<Id>,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Tree {
+    pub(super) fn node(&self, id: Id) -> Node {
+        self.nodes[id.0 as usize]
+    }
+
+    pub(super) fn text(&self, span: Span) -> &str {
+        &self.text[span.range()]
+    }
+
+    pub(super) fn children(&self, span: Span) -> &[Id] {
+        &self.edges[span.range()]
+    }
+
+    /// Returns the entries of a mapping.
+    pub(super) fn entries(&self, span: Span) -> impl Iterator<Item = (Id, Id)> + '_ {
+        pairs(self.children(span))
+    }
+
+    /// Returns the text of a scalar.
+    pub(super) fn scalar(&self, id: Id) -> Option<&str> {
+        match self.node(id).kind {
+            Kind::Scalar(text, _) => Some(self.text(text)),
+            _ => None,
+        }
+    }
+
+    /// Returns the tag that names a variant.
+    pub(super) fn variant(&self, id: Id) -> Option<&str> {
+        match self.node(id).tag {
+            Tag::Own(name) if name.is_empty() => Some("!"),
+            Tag::Own(name) => Some(self.text(name)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it is a value that is not there: `key:`. It stands for an empty
+    /// list or mapping where one is wanted.
+    pub(super) fn is_left_out(&self, id: Id) -> bool {
+        let node = self.node(id);
+        matches!(node.kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
+            && node.tag == Tag::None
+    }
+
+    /// Returns whether it is a null that somebody wrote.
+    pub(super) fn is_null(&self, id: Id) -> bool {
+        let node = self.node(id);
+        let Kind::Scalar(text, Style::Plain | Style::Typed) = node.kind else {
+            return false;
+        };
+        match node.tag {
+            Tag::None => scalar::is_null(self.text(text)),
+            tag => tag == Tag::Core("null"),
+        }
+    }
+
+    /// Returns whether a scalar is a string, whoever asks.
+    pub(super) fn is_string(&self, id: Id) -> bool {
+        let node = self.node(id);
+        match node.kind {
+            Kind::Scalar(_, Style::Quoted | Style::Literal | Style::Date) => true,
+            Kind::Scalar(text, _) => {
+                node.tag == Tag::Core("str")
+                    || matches!(node.tag, Tag::None | Tag::Own(_))
+                        && scalar::is_string(self.text(text))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn key(&self, id: Id) -> Key<'_> {
+        match self.scalar(id) {
+            Some(text) if self.is_string(id) => Key::Name(text),
+            Some(text) => Key::Typed(text),
+            None => {
+                let mut text = String::new();
+                self.write(id, &mut text);
+                Key::Written(text)
+            }
+        }
+    }
+
+    /// Writes a node so that two nodes are written the same only if they are equal.
+    fn write(&self, id: Id, out: &mut String) {
+        if let Some(name) = self.variant(id) {
+            out.extend(["!", name, " "]);
+        }
+        let mut all = |ids: &[Id], brackets: &str| {
+            out.push_str(&brackets[..1]);
+            for id in ids {
+                self.write(*id, out);
+                out.push(',');
+            }
+            out.push_str(&brackets[1..]);
+        };
+        match self.node(id).kind {
+            Kind::List(items) => all(self.children(items), "[]"),
+            Kind::Map(entries) => all(self.children(entries), "{}"),
+            Kind::Scalar(text, _) if self.is_string(id) => {
+                out.push_str(&alloc::format!("{:?}", self.text(text)));
+            }
+            Kind::Scalar(text, _) => out.push_str(self.text(text)),
+        }
+    }
+
+    pub(super) fn add_text(&mut self, text: &str) -> Span {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        Span {
+            start,
+            len: text.len() as u32,
+        }
+    }
+
+    pub(super) fn add_edges(&mut self, ids: impl Iterator<Item = Id>) -> Span {
+        let start = self.edges.len() as u32;
+        self.edges.extend(ids);
+        Span {
+            start,
+            len: self.edges.len() as u32 - start,
+        }
+    }
+
+    pub(super) fn add(&mut self, kind: Kind, tag: Tag, at: At) -> Id {
+        self.nodes.push(Node { kind, tag, at });
+        Id(self.nodes.len() as u32 - 1)
+    }
+
+    pub(super) fn add_scalar(&mut self, text: &str, style: Style, at: At) -> Id {
+        let text = self.add_text(text);
+        self.add(Kind::Scalar(text, style), Tag::None, at)
+    }
+
+    fn add_map(&mut self, entries: &[(Id, Id)], tag: Tag, at: At) -> Id {
+        let edges = self.add_edges(entries.iter().flat_map(|(key, value)| [*key, *value]));
+        self.add(Kind::Map(edges), tag, at)
+    }
+
+    /// Puts a node at a path, in mappings of one key each. `None` if the path leads
+    /// into a list.
+    pub(super) fn put_at(&mut self, path: &[Segment], id: Id) -> Option<Id> {
+        let at = self.node(id).at;
+        path.iter().rev().try_fold(id, |id, segment| {
+            let Segment::Key(key) = segment else {
+                return None;
+            };
+            let key = self.add_scalar(key, Style::Quoted, at);
+            Some(self.add_map(&[(key, id)], Tag::None, at))
+        })
+    }
+
+    /// Lays one node over another: mappings are merged key by key, anything else
+    /// replaces, a null removes. A value that is left out says nothing.
+    pub(super) fn lay(&mut self, base: Id, over: Id) -> Id {
+        let Some(above) = self.plain_map(over) else {
+            return over;
+        };
+        let below = self.plain_map(base).unwrap_or_default();
+        let mut slots: Vec<_> = below.iter().map(|entry| Some(*entry)).collect();
+        let places = self.places(&below, &above);
+        for ((key, value), place) in above.into_iter().zip(places) {
+            match place {
+                _ if self.is_null(value) => {
+                    if let Some(place) = place {
+                        slots[place] = None;
+                    }
+                }
+                Some(place) => {
+                    if let Some((key, old)) = slots[place].filter(|_| !self.is_left_out(value)) {
+                        slots[place] = Some((key, self.lay(old, value)));
+                    }
+                }
+                None => {
+                    let value = self.without_nulls(value);
+                    slots.push(Some((key, value)));
+                }
+            }
+        }
+        let entries: Vec<_> = slots.into_iter().flatten().collect();
+        let Node { tag, at, .. } = self.node(over);
+        self.add_map(&entries, tag, at)
+    }
+
+    /// Returns a node as it is laid over nothing: a null removes there as well.
+    fn without_nulls(&mut self, id: Id) -> Id {
+        match self.plain_map(id) {
+            Some(entries) if !entries.is_empty() => self.lay(id, id),
+            _ => id,
+        }
+    }
+
+    /// Returns for each entry which entry below has the same key. Keys from sources
+    /// that know only strings match any key of that text.
+    fn places(&self, below: &[(Id, Id)], above: &[(Id, Id)]) -> Vec<Option<usize>> {
+        let known = below.iter().enumerate();
+        let known: BTreeMap<_, _> = known.map(|(at, (key, _))| (self.key(*key), at)).collect();
+        let find = |(key, _): &(Id, Id)| {
+            let key = self.key(*key);
+            let same = known.get(&key).or_else(|| match &key {
+                Key::Name(text) => known.get(&Key::Typed(text)),
+                Key::Typed(text) => known.get(&Key::Name(text)),
+                Key::Written(_) => None,
+            });
+            same.copied()
+        };
+        above.iter().map(find).collect()
+    }
+
+    /// Returns the entries of a mapping that is nothing else.
+    pub(super) fn plain_map(&self, id: Id) -> Option<Vec<(Id, Id)>> {
+        match self.node(id) {
+            Node {
+                tag: Tag::Own(_), ..
+            } => None,
+            Node {
+                kind: Kind::Map(entries),
+                ..
+            } => Some(self.entries(entries).collect()),
+            _ => None,
+        }
+    }
+
+    /// Returns the node at a path, or the nearest one around it, and how many segments
+    /// lead there.
+    pub(super) fn find(&self, root: Id, path: &[Segment]) -> (Id, usize) {
+        let mut here = root;
+        for (depth, segment) in path.iter().enumerate() {
+            let next = match (self.node(here).kind, segment) {
+                (Kind::Map(entries), Segment::Key(name)) => {
+                    let mut entries = self.entries(entries);
+                    let entry = entries.find(|(key, _)| self.scalar(*key) == Some(name));
+                    entry.map(|(_, value)| value)
+                }
+                (Kind::List(items), Segment::Index(at)) => self.children(items).get(*at).copied(),
+                _ => None,
+            };
+            let Some(next) = next else {
+                return (here, depth);
+            };
+            here = next;
+        }
+        (here, path.len())
+    }
+
+    /// Calls `f` with every scalar in a node, and stops when it returns `true`.
+    pub(super) fn any_scalar(&self, id: Id, f: &mut impl FnMut(Id, &str) -> bool) -> bool {
+        match self.node(id).kind {
+            Kind::Scalar(text, _) => f(id, self.text(text)),
+            Kind::List(ids) | Kind::Map(ids) => {
+                let mut ids = self.children(ids).iter();
+                ids.any(|id| self.any_scalar(*id, f))
+            }
+        }
+    }
+
+    /// Returns how a key is written in a path.
+    pub(super) fn segment(&self, key: Id) -> Segment {
+        Segment::Key(match self.scalar(key) {
+            _ if self.hidden.contains(&key) => super::mask::REDACTED.into(),
+            Some(text) if self.unknown.contains(&key) => super::words::cut_key(text),
+            Some(text) => text.to_owned(),
+            None => "…".into(),
+        })
+    }
+}
+
+pub(super) fn pairs(ids: &[Id]) -> impl Iterator<Item = (Id, Id)> {
+    ids.chunks_exact(2).map(|pair| (pair[0], pair[1]))
+}

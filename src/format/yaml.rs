@@ -1,0 +1,105 @@
+//! YAML: the only file that names its parser, so that another can take its place. What
+//! is said of a text that is wrong is in `faults.rs`.
+
+use alloc::borrow::Cow;
+#[cfg(feature = "std")]
+use alloc::string::String;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
+
+pub(super) use granit_parser::ErrorKind;
+
+use super::faults;
+use super::grow::{Builder, Flaw, Head, NewTag};
+use super::tree::{At, Style};
+
+/// Builds a tree from a text.
+pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(), Flaw> {
+    let mut options = Options::default();
+    // Both as libyaml has it.
+    options.block_scalar_eof_without_line_feed = true;
+    options.bom_inside_document_as_content = true;
+    options.set_emit_comments(false);
+    let mut is_second = false;
+    for next in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = next.map_err(|error| fault(&error, text, layer, tree))?;
+        let mut at = place(layer, &span);
+        match event {
+            Event::DocumentStart(..) if is_second => {
+                return Err(faults::second_document(text, at));
+            }
+            Event::DocumentStart(..) => is_second = true,
+            Event::Scalar(scalar, style, anchor, tag) => {
+                let mut scalar = &*scalar;
+                if span.is_empty() {
+                    // The parser's own word for a value that is left out, at the colon.
+                    scalar = "";
+                    at.byte += u32::from(text[at.byte as usize..].starts_with(':'));
+                }
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::Literal => Style::Literal,
+                    _ => Style::Quoted,
+                };
+                tree.scalar(scalar, style, head(at, anchor, &tag))?;
+            }
+            Event::SequenceStart(_, anchor, tag) => tree.start(false, head(at, anchor, &tag))?,
+            Event::MappingStart(_, anchor, tag) => tree.start(true, head(at, anchor, &tag))?,
+            Event::SequenceEnd | Event::MappingEnd => tree.end()?,
+            Event::Alias(anchor) => tree.alias(anchor, at)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns the content of a text that is, all of it, one string in quotes.
+#[cfg(feature = "std")]
+pub(crate) fn unquoted(text: &str) -> Option<String> {
+    let in_quotes = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    if !in_quotes('"') && !in_quotes('\'') {
+        return None;
+    }
+    let mut found = None;
+    for next in Parser::new_from_str(text) {
+        match next.ok()? {
+            (Event::Scalar(scalar, ..), _) if found.is_none() => found = Some(scalar.into_owned()),
+            (Event::StreamStart | Event::StreamEnd, _)
+            | (Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
+            _ => return None,
+        }
+    }
+    found
+}
+
+fn place(layer: u32, span: &Span) -> At {
+    let byte = span.start.byte_offset().unwrap_or_default() as u32;
+    At { layer, byte }
+}
+
+fn head<'a>(at: At, anchor: usize, tag: &'a Option<Cow<'_, Tag>>) -> Head<'a> {
+    let tag = tag.as_deref().map_or(NewTag::None, tag_of);
+    Head { at, tag, anchor }
+}
+
+fn tag_of(tag: &Tag) -> NewTag<'_> {
+    let core = ["bool", "float", "int", "map", "null", "seq", "str"];
+    if let Some(suffix) = tag.core_suffix() {
+        let known = core.into_iter().find(|name| *name == suffix);
+        return known.map_or(NewTag::Other, NewTag::Core);
+    }
+    match tag.handle().strip_prefix('!') {
+        Some(start) => NewTag::Own(start, tag.suffix()),
+        None => NewTag::Other,
+    }
+}
+
+fn fault(error: &ScanError, text: &str, layer: u32, tree: &Builder<'_>) -> Flaw {
+    let byte = error.marker().byte_offset().unwrap_or_default() as u32;
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return Flaw::TooDeep(At { layer, byte });
+    }
+    let (message, byte) = faults::explain(error.kind(), text, byte as usize, tree);
+    let byte = byte as u32;
+    Flaw::Text(message, At { layer, byte })
+}
