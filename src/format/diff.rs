@@ -2,7 +2,8 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::mask::{REDACTED, has_user_information, is_secret_name};
@@ -19,178 +20,189 @@ const MAX_PATHS: usize = 8 * 1024 * 1024;
 /// Shorter texts are too common to give a secret away where they stand elsewhere.
 const MIN_SECRET: usize = 4;
 
-/// Two trees, the older first.
-type Both<'a> = [&'a Tree; 2];
+/// Two trees, or a node of each, the older first.
+type Both<T> = [T; 2];
 
 /// Returns every difference, with the values that may be shown.
-pub(super) fn differences(trees: Both<'_>, masks: &Masks) -> Vec<Difference> {
+pub(super) fn differences(trees: Both<&Tree>, masks: &Masks) -> Vec<Difference> {
     let mut secrets = BTreeSet::new();
-    for (tree, root) in trees.iter().filter_map(|tree| Some((tree, tree.root?))) {
-        collect_secrets(tree, root, masks, &mut Vec::new(), false, &mut secrets);
+    for tree in trees {
+        if let Some(root) = tree.root {
+            collect_secrets(tree, root, masks, &mut Vec::new(), false, &mut secrets);
+        }
     }
-    let show = |found: Found| {
-        let text = |side: usize| {
-            let id = found.ids[side]?;
-            Some(match found.is_tag {
-                true => trees[side].variant(id)?.to_string(),
-                false => shown(trees[side], id),
-            })
-        };
-        let is_secret = |side: usize| {
-            let text = found.ids[side].and_then(|id| trees[side].scalar(id));
-            text.is_some_and(|text| secrets.contains(text))
-        };
+    let mut differences = Vec::new();
+    walk(trees, |found| {
+        let text = |side: usize| trees[side].scalar(found.ids[side]?);
+        let is_secret = |side| text(side).is_some_and(|text| secrets.contains(text));
         // A tag may be text that somebody forgot to put in quotes.
         let hidden = found.is_tag
-            || found.hidden
-            || masks.cover(&found.path)
+            || found.path.iter().any(|step| step.is_hidden(trees))
+            || masks.cover(&found.segments())
             || is_secret(0)
             || is_secret(1);
-        let value = |side| {
-            let shown = |text| {
-                if hidden {
-                    REDACTED.into()
-                } else {
-                    cut(text, MAX_VALUE)
-                }
-            };
-            text(side).map(shown)
+        let value = |side: usize| {
+            let id = found.ids[side].filter(|id| {
+                // Of a tag, nothing else is there.
+                !found.is_tag || trees[side].variant(*id).is_some()
+            })?;
+            Some(match hidden {
+                true => REDACTED.into(),
+                false => cut(shown(trees[side], id), MAX_VALUE),
+            })
         };
         let (old, new) = (value(0), value(1));
-        let path = found.written;
-        Difference { path, old, new }
-    };
-    Walk::over(trees).into_iter().map(show).collect()
+        let path = found.written();
+        differences.push(Difference { path, old, new });
+    });
+    differences
 }
 
 /// Returns the path of every difference.
-pub(super) fn changed_paths(trees: Both<'_>) -> Vec<String> {
-    let found = Walk::over(trees).into_iter();
-    found.map(|found| found.written).collect()
+pub(super) fn changed_paths(trees: Both<&Tree>) -> Vec<String> {
+    let mut paths = Vec::new();
+    walk(trees, |found| paths.push(found.written()));
+    paths
 }
 
 /// A field that differs.
-struct Found {
-    path: Vec<Segment>,
-    written: String,
+struct Found<'w, 'a> {
+    path: &'w [Step<'a>],
     /// What it is in each tree.
-    ids: [Option<Id>; 2],
+    ids: Both<Option<Id>>,
     /// It is the tag that differs.
     is_tag: bool,
-    /// Its value must not be shown.
-    hidden: bool,
 }
 
-struct Walk<'a> {
-    trees: Both<'a>,
-    path: Vec<Step<'a>>,
-    found: Vec<Found>,
-    room: usize,
+impl Found<'_, '_> {
+    fn segments(&self) -> Vec<Segment> {
+        // The first step leads to the root.
+        self.path[1..].iter().map(Step::segment).collect()
+    }
+
+    fn written(&self) -> String {
+        let sign = if self.is_tag { "!" } else { "" };
+        format!("{}{sign}", PathDisplay(&self.segments()))
+    }
 }
 
-#[derive(Clone, Copy)]
-enum Step<'a> {
+/// One step of a path, and where it leads in each tree.
+struct Step<'a> {
+    kind: StepKind<'a>,
+    ids: Both<Option<Id>>,
+}
+
+enum StepKind<'a> {
+    Root,
     Key(&'a Tree, Id),
     Index(usize),
 }
 
-impl<'a> Walk<'a> {
-    fn over(trees: Both<'a>) -> Vec<Found> {
-        let mut walk = Walk {
-            trees,
-            path: Vec::new(),
-            found: Vec::new(),
-            room: MAX_PATHS,
-        };
-        walk.compare(trees.map(|tree| tree.root), false);
-        walk.found
+impl Step<'_> {
+    fn segment(&self) -> Segment {
+        match self.kind {
+            StepKind::Root => Segment::Index(0),
+            StepKind::Key(tree, key) => tree.segment(key),
+            StepKind::Index(index) => Segment::Index(index),
+        }
     }
 
-    fn compare(&mut self, ids: [Option<Id>; 2], hidden: bool) {
-        let hidden = hidden || [0, 1].iter().any(|side| self.is_hidden(*side, ids[*side]));
+    fn is_hidden(&self, trees: Both<&Tree>) -> bool {
+        let by_key = match self.kind {
+            StepKind::Key(tree, key) => is_hidden_key(tree, key),
+            _ => false,
+        };
+        let node = |side: usize| self.ids[side].is_some_and(|id| is_hidden_node(trees[side], id));
+        by_key || node(0) || node(1)
+    }
+}
+
+/// Calls `note` with every difference, as long as there is room for their paths.
+fn walk(trees: Both<&Tree>, note: impl FnMut(&Found<'_, '_>)) {
+    let mut walk = Walk {
+        trees,
+        path: Vec::new(),
+        room: MAX_PATHS,
+        note,
+    };
+    walk.step(StepKind::Root, trees.map(|tree| tree.root));
+}
+
+struct Walk<'a, F> {
+    trees: Both<&'a Tree>,
+    path: Vec<Step<'a>>,
+    room: usize,
+    note: F,
+}
+
+/// What is at a place, as far as it matters here.
+enum Shape<'a> {
+    Absent,
+    /// It holds no others.
+    Leaf,
+    List(&'a [Id]),
+    Map(&'a [Id]),
+}
+
+impl<'a, F: FnMut(&Found<'_, '_>)> Walk<'a, F> {
+    fn step(&mut self, kind: StepKind<'a>, ids: Both<Option<Id>>) {
+        self.path.push(Step { kind, ids });
         let tags = [0, 1].map(|side| self.trees[side].variant(ids[side]?));
         if tags[0] != tags[1] {
-            self.note(ids, true, hidden);
+            self.note(ids, true);
         }
-        let kinds = [0, 1].map(|side| Some(self.trees[side].node(ids[side]?).kind));
-        match kinds {
-            [Some(Kind::Map(old)), Some(Kind::Map(new))] if !old.is_empty() && !new.is_empty() => {
-                let children = |side: usize, span| self.trees[side].children(span);
-                self.compare_maps(children(0, old), children(1, new), hidden);
-            }
-            [Some(Kind::List(old)), Some(Kind::List(new))]
-                if !old.is_empty() && !new.is_empty() =>
-            {
-                let items =
-                    [(0, old), (1, new)].map(|(side, span)| self.trees[side].children(span));
-                for index in 0..items[0].len().max(items[1].len()) {
-                    let ids = items.map(|items| items.get(index).copied());
-                    self.step(Step::Index(index), ids, hidden);
-                }
-            }
-            _ => self.compare_leaves(ids, hidden),
-        }
-    }
-
-    /// Compares where at least one side holds no others.
-    fn compare_leaves(&mut self, ids: [Option<Id>; 2], hidden: bool) {
-        let is_leaf = |side: usize| ids[side].is_none_or(|id| is_leaf(self.trees[side], id));
-        match [is_leaf(0), is_leaf(1)] {
-            [true, true] => {
+        match [0, 1].map(|side| self.shape(side, ids[side])) {
+            [Shape::Map(old), Shape::Map(new)] => self.maps(old, new),
+            [Shape::List(old), Shape::List(new)] => self.lists(old, new),
+            [Shape::Absent | Shape::Leaf, Shape::Absent | Shape::Leaf] => {
                 let same = match ids {
                     [Some(old), Some(new)] => same(self.trees, old, new),
                     ids => ids == [None, None],
                 };
                 if !same {
-                    self.note(ids, false, hidden);
+                    self.note(ids, false);
                 }
             }
-            [old_is_leaf, _] => {
-                // One after the other, so that each finds nothing on the other side.
-                for side in [0, 1] {
-                    let mut alone = [None, None];
-                    alone[side] = ids[side];
-                    match (side == 0) == old_is_leaf {
-                        true if alone[side].is_some() => self.note(alone, false, hidden),
-                        true => {}
-                        false => self.all_of(side, ids[side], hidden),
-                    }
+            [old, new] => {
+                match old {
+                    Shape::Map(old) => self.maps(old, &[]),
+                    Shape::List(old) => self.lists(old, &[]),
+                    _ if ids[0].is_some() => self.note([ids[0], None], false),
+                    _ => {}
+                }
+                match new {
+                    Shape::Map(new) => self.maps(&[], new),
+                    Shape::List(new) => self.lists(&[], new),
+                    _ if ids[1].is_some() => self.note([None, ids[1]], false),
+                    _ => {}
                 }
             }
         }
+        self.path.pop();
     }
 
-    /// Notes every leaf of one side.
-    fn all_of(&mut self, side: usize, id: Option<Id>, hidden: bool) {
+    fn shape(&self, side: usize, id: Option<Id>) -> Shape<'a> {
         let tree = self.trees[side];
-        let Some(id) = id else {
-            return;
-        };
-        let alone = |id| {
-            let mut ids = [None, None];
-            ids[side] = Some(id);
-            ids
-        };
-        match tree.node(id).kind {
-            Kind::Map(entries) if !entries.is_empty() => {
-                for (key, value) in pairs(tree.children(entries)) {
-                    self.step(Step::Key(tree, key), alone(value), hidden);
-                }
-            }
-            Kind::List(items) if !items.is_empty() => {
-                for (index, item) in tree.children(items).iter().enumerate() {
-                    self.step(Step::Index(index), alone(*item), hidden);
-                }
-            }
-            _ => self.note(alone(id), false, hidden),
+        match id.map(|id| tree.node(id).kind) {
+            None => Shape::Absent,
+            Some(Kind::List(items)) if !items.is_empty() => Shape::List(tree.children(items)),
+            Some(Kind::Map(entries)) if !entries.is_empty() => Shape::Map(tree.children(entries)),
+            Some(_) => Shape::Leaf,
         }
     }
 
-    fn compare_maps(&mut self, old: &'a [Id], new: &'a [Id], hidden: bool) {
+    fn lists(&mut self, old: &'a [Id], new: &'a [Id]) {
+        for index in 0..old.len().max(new.len()) {
+            let ids = [old, new].map(|items| items.get(index).copied());
+            self.step(StepKind::Index(index), ids);
+        }
+    }
+
+    fn maps(&mut self, old: &'a [Id], new: &'a [Id]) {
         let [old_tree, new_tree] = self.trees;
         // Most keys stand where they stood. Others are looked up.
         let mut places = None;
-        let mut matched = alloc::vec![false; old.len() / 2];
+        let mut matched = vec![false; old.len() / 2];
         for (index, (key, value)) in pairs(new).enumerate() {
             let name = new_tree.key(key);
             let here = old
@@ -210,78 +222,28 @@ impl<'a> Walk<'a> {
                 matched[place] = true;
                 old[2 * place + 1]
             });
-            self.step(Step::Key(new_tree, key), [before, Some(value)], hidden);
+            self.step(StepKind::Key(new_tree, key), [before, Some(value)]);
         }
         for (index, (key, value)) in pairs(old).enumerate() {
             if !matched[index] {
-                self.step(Step::Key(old_tree, key), [Some(value), None], hidden);
+                self.step(StepKind::Key(old_tree, key), [Some(value), None]);
             }
         }
     }
 
-    fn step(&mut self, step: Step<'a>, ids: [Option<Id>; 2], hidden: bool) {
-        let by_name = match step {
-            Step::Key(tree, key) => is_hidden_key(tree, key),
-            Step::Index(_) => false,
-        };
-        self.path.push(step);
-        match ids {
-            [Some(_), Some(_)] => self.compare(ids, hidden || by_name),
-            [old, new] => {
-                let side = usize::from(old.is_none());
-                let hidden = hidden || by_name || self.is_hidden(side, ids[side]);
-                let tag = ids[side].and_then(|id| self.trees[side].variant(id));
-                if tag.is_some() {
-                    self.note(ids, true, hidden);
-                }
-                self.all_of(side, old.or(new), hidden);
-            }
+    fn note(&mut self, ids: Both<Option<Id>>, is_tag: bool) {
+        let path = &self.path;
+        let found = Found { path, ids, is_tag };
+        let room = self.room.checked_sub(found.written().len());
+        self.room = room.unwrap_or_default();
+        if room.is_some() {
+            (self.note)(&found);
         }
-        self.path.pop();
-    }
-
-    fn is_hidden(&self, side: usize, id: Option<Id>) -> bool {
-        id.is_some_and(|id| is_hidden_node(self.trees[side], id))
-    }
-
-    fn note(&mut self, ids: [Option<Id>; 2], is_tag: bool, hidden: bool) {
-        let path: Vec<_> = self.path.iter().map(|step| step.segment()).collect();
-        let sign = if is_tag { "!" } else { "" };
-        let written = format!("{}{sign}", PathDisplay(&path));
-        let Some(room) = self.room.checked_sub(written.len()) else {
-            self.room = 0;
-            return;
-        };
-        self.room = room;
-        self.found.push(Found {
-            path,
-            written,
-            ids,
-            is_tag,
-            hidden,
-        });
-    }
-}
-
-impl Step<'_> {
-    fn segment(self) -> Segment {
-        match self {
-            Step::Key(tree, key) => tree.segment(key),
-            Step::Index(index) => Segment::Index(index),
-        }
-    }
-}
-
-/// Returns whether a field holds no others.
-fn is_leaf(tree: &Tree, id: Id) -> bool {
-    match tree.node(id).kind {
-        Kind::Scalar(..) => true,
-        Kind::List(ids) | Kind::Map(ids) => ids.is_empty(),
     }
 }
 
 /// Returns whether two leaves say the same.
-fn same(trees: Both<'_>, old: Id, new: Id) -> bool {
+fn same(trees: Both<&Tree>, old: Id, new: Id) -> bool {
     let [old_tree, new_tree] = trees;
     match (old_tree.scalar(old), new_tree.scalar(new)) {
         (Some(a), Some(b)) => {
@@ -319,7 +281,7 @@ fn is_hidden_node(tree: &Tree, id: Id) -> bool {
     let in_secret_layer = tree.secret_layers.get(node.at.layer as usize) == Some(&true);
     in_secret_layer
         || tree.hidden.contains(&id)
-        || node.tag != Tag::None && matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()
+        || matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()
         || tree.scalar(id).is_some_and(has_user_information)
 }
 
@@ -339,8 +301,8 @@ fn collect_secrets<'a>(
     secrets: &mut BTreeSet<&'a str>,
 ) {
     let hidden = hidden || is_hidden_node(tree, id) || masks.cover(path);
-    let mut inside = |step: Step<'_>, id, hidden| {
-        path.push(step.segment());
+    let mut inside = |segment, id, hidden| {
+        path.push(segment);
         collect_secrets(tree, id, masks, path, hidden, secrets);
         path.pop();
     };
@@ -353,13 +315,13 @@ fn collect_secrets<'a>(
         }
         Kind::List(items) => {
             for (index, item) in tree.children(items).iter().enumerate() {
-                inside(Step::Index(index), *item, hidden);
+                inside(Segment::Index(index), *item, hidden);
             }
         }
         Kind::Map(entries) => {
             for (key, value) in tree.entries(entries) {
-                let by_name = is_hidden_key(tree, key);
-                inside(Step::Key(tree, key), value, hidden || by_name);
+                let hidden = hidden || is_hidden_key(tree, key);
+                inside(tree.segment(key), value, hidden);
             }
         }
     }

@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::tree::{At, Id, Key, Kind, Style, Tag, Tree, pairs};
+use super::tree::{At, Id, Kind, Style, Tag, Tree, pairs};
 use crate::engine::path::Segment;
 
 /// Why there is no tree.
@@ -209,10 +209,14 @@ impl<'t> Builder<'t> {
     }
 
     fn spend(&mut self, values: usize, bytes: usize, at: At) -> Result<(), Flaw> {
-        let left = self.room.values.checked_sub(values);
-        self.room.values = left.ok_or(Flaw::TooMany(at))?;
-        let left = self.room.bytes.checked_sub(bytes);
-        self.room.bytes = left.ok_or(Flaw::TooLarge(at))?;
+        if values > self.room.values {
+            return Err(Flaw::TooMany(at));
+        }
+        if bytes > self.room.bytes {
+            return Err(Flaw::TooLarge(at));
+        }
+        self.room.values -= values;
+        self.room.bytes -= bytes;
         Ok(())
     }
 
@@ -244,34 +248,27 @@ impl<'t> Builder<'t> {
 
     fn check_keys(&mut self, map: &Open) -> Result<(), Flaw> {
         let entries = &self.done[map.start..];
-        let mut written = 0;
-        let mut known = BTreeSet::new();
-        let mut few: [Option<Key<'_>>; FEW] = [const { None }; FEW];
+        let mut known = (entries.len() / 2 > FEW).then(BTreeSet::new);
         for (index, (id, _)) in pairs(entries).enumerate() {
-            let key = self.tree.key(id);
             let at = self.tree.node(id).at;
-            if key.text().len() > MAX_KEY && !matches!(key, Key::Written(_)) {
-                return Err(Flaw::LongKey(at));
-            }
-            if let Key::Written(text) = &key {
-                written += text.len();
-                if written > self.room.bytes {
-                    return Err(Flaw::TooLarge(at));
+            match self.tree.scalar(id) {
+                Some(text) if text.len() > MAX_KEY => return Err(Flaw::LongKey(at)),
+                Some(_) => {}
+                None => {
+                    let written = self.tree.key(id).text().len();
+                    let left = self.room.bytes.checked_sub(written);
+                    self.room.bytes = left.ok_or(Flaw::TooLarge(at))?;
                 }
             }
-            let is_known = match entries.len() / 2 > FEW {
-                true => known.contains(&key),
-                false => few[..index].iter().flatten().any(|other| *other == key),
+            let is_known = match &mut known {
+                Some(known) => !known.insert(self.tree.key(id)),
+                None => pairs(&entries[..2 * index]).any(|(key, _)| self.tree.is_same_key(key, id)),
             };
             if is_known {
-                return Err(Flaw::Twice(key.text().into(), self.path(map), at));
-            }
-            match entries.len() / 2 > FEW {
-                true => drop(known.insert(key)),
-                false => few[index] = Some(key),
+                let key = self.tree.key(id).text().into();
+                return Err(Flaw::Twice(key, self.path(map), at));
             }
         }
-        self.room.bytes -= written;
         Ok(())
     }
 

@@ -107,6 +107,7 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
             notes.unknown_key(Violation::new(path, message).at(place(document, at)));
         }
         tree.hidden = noted.hidden;
+        tree.shrink();
         notes.tree = Some(Arc::new(tree));
         Ok(value?)
     }
@@ -143,7 +144,7 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Reads all layers as one tree, the later over the earlier.
 fn read(document: &Document, limits: &Limits) -> Result<Tree, Report> {
-    let mut tree = Tree::default();
+    let mut tree = Tree::for_bytes(document.len());
     let mut room = Room {
         values: limits.values(),
         bytes: limits.bytes(),

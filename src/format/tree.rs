@@ -117,6 +117,23 @@ impl Span {
 }
 
 impl Tree {
+    /// Returns an empty tree with room for a document of so many bytes.
+    pub(super) fn for_bytes(bytes: usize) -> Self {
+        let mut tree = Tree::default();
+        // What there is no room for will say so; here, it is only a guess.
+        let _ = tree.text.try_reserve(bytes);
+        let _ = tree.nodes.try_reserve(bytes / 12);
+        let _ = tree.edges.try_reserve(bytes / 12);
+        tree
+    }
+
+    /// Gives back the room that was not needed: a snapshot keeps its tree.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.nodes.shrink_to_fit();
+        self.edges.shrink_to_fit();
+    }
+
     pub(super) fn node(&self, id: Id) -> Node {
         self.nodes[id.0 as usize]
     }
@@ -195,6 +212,11 @@ impl Tree {
                 Key::Written(text)
             }
         }
+    }
+
+    pub(super) fn is_same_key(&self, a: Id, b: Id) -> bool {
+        // Most keys differ, and that is seen fast.
+        self.scalar(a) == self.scalar(b) && self.key(a) == self.key(b)
     }
 
     /// Writes a node so that two nodes are written the same only if they are equal.

@@ -22,16 +22,20 @@ pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(),
     options.set_emit_comments(false);
     let mut is_second = false;
     for next in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = next.map_err(|error| fault(&error, text, layer, tree))?;
-        let mut at = place(layer, &span);
+        // By reference: an event is large, and moving each of them would be felt.
+        let (event, span) = match &next {
+            Ok((event, span)) => (event, span),
+            Err(error) => return Err(fault(error, text, layer, tree)),
+        };
+        let mut at = place(layer, span);
         match event {
             Event::DocumentStart(..) if is_second => {
                 return Err(faults::second_document(text, at));
             }
             Event::DocumentStart(..) => is_second = true,
             Event::Scalar(scalar, style, anchor, tag) => {
-                let mut scalar = &*scalar;
-                if span.is_empty() {
+                let mut scalar = &**scalar;
+                if span.start.index() == span.end.index() {
                     // The parser's own word for a value that is left out, at the colon.
                     scalar = "";
                     at.byte += u32::from(text[at.byte as usize..].starts_with(':'));
@@ -41,12 +45,12 @@ pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(),
                     ScalarStyle::Literal => Style::Literal,
                     _ => Style::Quoted,
                 };
-                tree.scalar(scalar, style, head(at, anchor, &tag))?;
+                tree.scalar(scalar, style, head(at, *anchor, tag))?;
             }
-            Event::SequenceStart(_, anchor, tag) => tree.start(false, head(at, anchor, &tag))?,
-            Event::MappingStart(_, anchor, tag) => tree.start(true, head(at, anchor, &tag))?,
+            Event::SequenceStart(_, anchor, tag) => tree.start(false, head(at, *anchor, tag))?,
+            Event::MappingStart(_, anchor, tag) => tree.start(true, head(at, *anchor, tag))?,
             Event::SequenceEnd | Event::MappingEnd => tree.end()?,
-            Event::Alias(anchor) => tree.alias(anchor, at)?,
+            Event::Alias(anchor) => tree.alias(*anchor, at)?,
             _ => {}
         }
     }
