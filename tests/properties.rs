@@ -3,212 +3,222 @@
 #![cfg(feature = "values")]
 
 mod common;
+#[path = "properties/tree.rs"]
+mod tree;
+#[path = "properties/write.rs"]
+mod write;
 
 use common::{Random, ms};
-use serde_yaml::{Mapping, Value};
-use steadyconf::{Document, Engine, Layer, Outcome, Yaml};
+use serde_yaml::Value;
+use steadyconf::{Document, Engine, Layer, Outcome, Snapshot, Yaml};
+use tree::{Key, Leaf, Tree, What};
+use write::Writer;
 
-const KEYS: [&str; 4] = ["a", "b", "c.d", "e-f"];
+/// A person reads so many at once.
+const SHOWN: usize = 8;
 
-fn any_value(rng: &mut Random, depth: u64) -> Value {
-    match rng.below(if depth == 0 { 6 } else { 10 }) {
-        0 => Value::Null,
-        1 => Value::from(rng.below(3)),
-        2 => Value::from("text"),
-        3 => Value::from(true),
-        4 => Value::from("4"),
-        5 => Value::from(1.5),
-        6 => Value::Sequence(
-            (0..rng.below(3))
-                .map(|_| any_value(rng, depth - 1))
-                .collect(),
-        ),
-        _ => any_mapping(rng, depth - 1),
-    }
+const ROUNDS: usize = 1500;
+
+/// Documents by chance. Another seed is other ones.
+fn random() -> Random {
+    let seed = std::env::var("STEADYCONF_TEST_SEED").ok();
+    Random(seed.and_then(|seed| seed.parse().ok()).unwrap_or(6))
 }
 
-fn any_mapping(rng: &mut Random, depth: u64) -> Value {
-    let mut map = Mapping::new();
-    for key in KEYS {
-        if rng.below(2) == 0 {
-            map.insert(key.into(), any_value(rng, depth));
+/// Layers as they are offered, and what each says, if anything.
+struct Layers {
+    offered: Vec<Layer>,
+    said: Vec<Tree>,
+}
+
+fn layers(rng: &mut Random) -> Layers {
+    let (mut offered, mut said) = (Vec::new(), Vec::new());
+    let count = 1 + rng.below(3) as usize;
+    for n in 0..count {
+        if count > 1 && rng.below(8) == 0 {
+            let blank = *rng.one_of(&["", "# nothing\n", "---\n"]);
+            offered.push(Layer::new(format!("{n}"), blank.as_bytes()).optional());
+            continue;
         }
+        let (text, tree) = Writer::layer(rng, n);
+        offered.push(Layer::new(format!("{n}"), text.into_bytes()));
+        said.push(tree);
     }
-    Value::Mapping(map)
+    if said.is_empty() || rng.below(3) == 0 {
+        let (layer, tree) = variable(rng, offered.len());
+        offered.push(layer);
+        said.push(tree);
+    }
+    Layers { offered, said }
 }
 
-/// What all layers together have at one place, by the table in the docs: find the last
-/// layer that has something else than a mapping there; earlier ones do not count. What
-/// is left are mappings, and each key of them is a place of its own. A null removes,
-/// but in the first layer, where there is nothing to remove.
-fn merged(layers: &[(bool, Option<&Value>)]) -> Option<Value> {
-    let is_map = |value: Option<&Value>| value.is_none_or(Value::is_mapping);
-    let cut = layers.iter().rposition(|(_, value)| !is_map(*value));
-    let later = match cut {
-        Some(at) => &layers[at + 1..],
-        None => layers,
+/// One field, as an environment variable has it.
+fn variable(rng: &mut Random, n: usize) -> (Layer, Tree) {
+    let paths: [&[&str]; 4] = [&["a"], &["a", "1"], &["2"], &["b", "e-f", "a"]];
+    let path = *rng.one_of(&paths);
+    let tree = |what| Tree {
+        layer: n,
+        spot: None,
+        tag: None,
+        what,
     };
-    let maps: Vec<_> = later
-        .iter()
-        .filter_map(|(first, value)| Some((*first, value.and_then(Value::as_mapping)?)))
-        .collect();
-    if maps.is_empty() {
-        let (first, value) = layers[cut?];
-        return value.filter(|value| first || !value.is_null()).cloned();
-    }
-    let mut whole = Mapping::new();
-    for key in maps.iter().flat_map(|(_, map)| map.keys()) {
-        let there: Vec<_> = maps
-            .iter()
-            .map(|(first, map)| (*first, map.get(key)))
-            .collect();
-        match merged(&there) {
-            Some(value) => whole.insert(key.clone(), value),
-            None => whole.remove(key),
-        };
-    }
-    Some(Value::Mapping(whole))
+    let leaf = tree(What::Scalar("from outside".into()));
+    let nested = path.iter().rev().fold(leaf, |inside, key| {
+        tree(What::Map(vec![(Key::text(key), inside)]))
+    });
+    let layer = Layer::text(format!("{n}"), path.join("."), *b"from outside");
+    (layer, nested)
 }
 
-/// Every scalar and every empty list or mapping, with its path in two writings.
-fn leaves<'v>(
-    value: &'v Value,
-    path: &str,
-    at: &[Step],
-    found: &mut Vec<(String, Vec<Step>, &'v Value)>,
-) {
-    match value {
-        Value::Mapping(map) if !map.is_empty() => {
-            for (key, value) in map {
-                let key = key.as_str().unwrap();
-                let step = match (key.contains('.'), path.is_empty()) {
-                    (true, _) => format!("[\"{key}\"]"),
-                    (false, true) => key.to_string(),
-                    (false, false) => format!(".{key}"),
-                };
-                let at = [at, &[Step::Key(key.into())]].concat();
-                leaves(value, &format!("{path}{step}"), &at, found);
-            }
+/// What all rounds found wrong, with the texts.
+#[derive(Default)]
+struct Faults {
+    checked: usize,
+    found: Vec<String>,
+}
+
+impl Faults {
+    fn add(&mut self, layers: &Layers, what: &str) {
+        if self.found.len() < SHOWN {
+            let texts: Vec<_> = (layers.offered.iter())
+                .map(|layer| {
+                    let text = String::from_utf8_lossy(layer.bytes());
+                    format!("-- {} {:?}\n{text}", layer.origin(), layer.content())
+                })
+                .collect();
+            self.found.push(format!("{what}\n{}", texts.join("\n")));
+        } else {
+            self.found.push(String::new());
         }
-        Value::Sequence(list) if !list.is_empty() => {
-            for (index, value) in list.iter().enumerate() {
-                let at = [at, &[Step::Index(index)]].concat();
-                leaves(value, &format!("{path}[{index}]"), &at, found);
-            }
-        }
-        leaf => found.push((path.into(), at.to_vec(), leaf)),
+    }
+
+    fn judge(self, enough: usize) {
+        let count = self.found.len();
+        let shown = self.found[..count.min(SHOWN)].join("\n\n");
+        assert!(count == 0, "{count} faults, among them:\n{shown}");
+        assert!(self.checked > enough, "only {} checked", self.checked);
     }
 }
 
-#[derive(Clone)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
-fn value_at<'v>(value: &'v Value, path: &[Step]) -> Option<&'v Value> {
-    path.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.as_mapping()?.get(key.as_str()),
-        Step::Index(index) => value.as_sequence()?.get(*index),
-    })
+fn read(layers: &Layers) -> Result<std::sync::Arc<Snapshot<Value>>, String> {
+    let mut engine = Engine::<Value>::new(Yaml::new());
+    match engine.apply(Document::new(layers.offered.clone()), ms(0)) {
+        Outcome::Applied(_) => Ok(engine.active().unwrap().clone()),
+        Outcome::Rejected(rejection) => Err(rejection.problems()[0].to_string()),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 #[test]
-fn g13_merging_is_what_the_table_says_and_every_leaf_tells_its_layer() {
-    let mut rng = Random(6);
-    let (mut leaf_count, mut absent) = (0, 0);
-    for round in 0..3000 {
-        let count = 2 + rng.below(3);
-        let values: Vec<_> = (0..count).map(|_| any_mapping(&mut rng, 3)).collect();
-        let layers: Vec<_> = (values.iter().enumerate())
-            .map(|(n, value)| {
-                Layer::new(
-                    format!("{n}.yaml"),
-                    serde_yaml::to_string(value).unwrap().into_bytes(),
-                )
-            })
-            .collect();
-        let all = values.iter().enumerate();
-        let all: Vec<_> = all.map(|(n, value)| (n == 0, Some(value))).collect();
-        let expected = merged(&all);
-        let expected = expected.unwrap_or_else(|| Value::Mapping(Mapping::new()));
-
-        let mut engine = Engine::<Value>::new(Yaml::new());
-        let outcome = engine.apply(Document::new(layers), ms(0));
-        assert!(
-            matches!(outcome, Outcome::Applied(_)),
-            "round {round}: {outcome:?}"
-        );
-        let snapshot = engine.active().unwrap();
-        assert_eq!(*snapshot.value(), expected, "round {round}: {values:#?}");
-
-        let mut found = Vec::new();
-        leaves(&expected, "", &[], &mut found);
-        for (path, at, leaf) in &found {
-            let Some(place) = snapshot.origin(path) else {
-                assert!(
-                    leaf.is_mapping() || path.is_empty(),
-                    "round {round}: {path} has no origin"
-                );
-                continue;
-            };
-            let n: usize = place
-                .origin()
-                .strip_suffix(".yaml")
-                .unwrap()
-                .parse()
-                .unwrap();
-            let holds = value_at(&values[n], at);
-            // A mapping may be left empty by what a later layer removed.
-            assert!(
-                holds == Some(leaf) || leaf.is_mapping(),
-                "round {round}: {path} is not of {n}"
-            );
-            let later = values[n + 1..].iter().find_map(|value| value_at(value, at));
-            assert!(
-                later.is_none(),
-                "round {round}: {path} is of a later layer than {n}"
-            );
-            let line = layers_line(&values[n], place.line().unwrap());
-            let key = path
-                .rsplit(['.', '['])
-                .next()
-                .unwrap()
-                .trim_end_matches([']', '"']);
-            assert!(
-                leaf.is_mapping() || line.contains(key) || line.trim_start().starts_with('-'),
-                "{path}: {line}"
-            );
-            leaf_count += 1;
-        }
-        // And what is not there has no origin.
-        for (n, value) in values.iter().enumerate() {
-            let mut all = Vec::new();
-            leaves(value, "", &[], &mut all);
-            for (path, at, _) in &all {
-                if value_at(&expected, at).is_none() {
-                    assert_eq!(
-                        snapshot.origin(path),
-                        None,
-                        "round {round}, layer {n}: {path}\n{}",
-                        values
-                            .iter()
-                            .map(|v| serde_yaml::to_string(v).unwrap())
-                            .collect::<Vec<_>>()
-                            .join("---\n")
-                    );
-                    absent += 1;
+fn g13_merging_is_what_the_table_says() {
+    let (mut rng, mut faults) = (random(), Faults::default());
+    for round in 0..ROUNDS {
+        let layers = layers(&mut rng);
+        let expected = alike(&tree::merged(&layers.said).value());
+        faults.checked += usize::from(layers.said.len() > 1);
+        match read(&layers) {
+            Err(said) => faults.add(&layers, &format!("round {round}: {said}")),
+            Ok(snapshot) => {
+                let found = alike(snapshot.value());
+                if found != expected {
+                    let what = format!("round {round}:\nexpected {expected:?}\nfound    {found:?}");
+                    faults.add(&layers, &what);
                 }
             }
         }
     }
-    assert!(
-        leaf_count > 10_000 && absent > 1000,
-        "{leaf_count} leaves, {absent} absent"
-    );
+    faults.judge(500);
 }
 
-fn layers_line(value: &Value, line: usize) -> String {
-    let text = serde_yaml::to_string(value).unwrap();
-    text.lines().nth(line - 1).unwrap().to_string()
+/// Keys that are numbers as texts, unless both are there: between layers they are the
+/// same key, and nothing says which of the two writings is kept.
+fn alike(value: &Value) -> Value {
+    match value {
+        Value::Sequence(list) => Value::Sequence(list.iter().map(alike).collect()),
+        Value::Tagged(tagged) => {
+            let mut tagged = tagged.clone();
+            tagged.value = alike(&tagged.value);
+            Value::Tagged(tagged)
+        }
+        Value::Mapping(map) => {
+            let entry = |(key, value): (&Value, &Value)| {
+                let text = key.as_u64().map(|number| Value::from(number.to_string()));
+                let text = text.filter(|text| !map.contains_key(text));
+                (text.unwrap_or_else(|| key.clone()), alike(value))
+            };
+            Value::Mapping(map.iter().map(entry).collect())
+        }
+        value => value.clone(),
+    }
+}
+
+#[test]
+fn g13_every_leaf_knows_its_layer_and_its_place() {
+    let (mut rng, mut faults) = (random(), Faults::default());
+    let mut absent = 0;
+    for round in 0..ROUNDS {
+        let layers = layers(&mut rng);
+        let Ok(snapshot) = read(&layers) else {
+            // The other test tells.
+            continue;
+        };
+        let whole = tree::merged(&layers.said);
+        let mut there = Vec::new();
+        tree::leaves(&whole, "", true, &mut there);
+        for leaf in there.iter().filter(|leaf| leaf.is_sure) {
+            faults.checked += 1;
+            if let Some(wrong) = misplaced(&snapshot, leaf) {
+                faults.add(&layers, &format!("round {round}: {}: {wrong}", leaf.path));
+            }
+        }
+        for path in gone(&layers, &there) {
+            absent += 1;
+            if let Some(place) = snapshot.origin(&path) {
+                let what = format!("round {round}: {path} is not there, and stands at {place}");
+                faults.add(&layers, &what);
+            }
+        }
+    }
+    assert!(absent > 500, "only {absent} were gone");
+    faults.judge(5000);
+}
+
+/// What is wrong with the origin of a leaf.
+fn misplaced(snapshot: &Snapshot<Value>, leaf: &Leaf<'_>) -> Option<String> {
+    let Tree {
+        layer, spot, what, ..
+    } = leaf.tree;
+    let place = match snapshot.origin(&leaf.path) {
+        Some(place) => place,
+        // The top may have been emptied.
+        None if leaf.path.is_empty() => return None,
+        None => return Some("has no origin".into()),
+    };
+    let found = (place.line(), place.column());
+    let is_there = match *spot {
+        None => found == (None, None),
+        Some((line, None)) => found.0 == Some(line),
+        Some((line, column)) => found == (Some(line), column),
+    };
+    // A mapping that later layers made empty stands in more than one layer.
+    let is_emptied = matches!(what, What::Map(entries) if entries.is_empty());
+    let is_right = is_emptied || (is_there && *place.origin() == *layer.to_string());
+    (!is_right).then(|| format!("stands at {place}, not at {layer}:{spot:?}"))
+}
+
+/// The paths of leaves that were replaced or removed.
+fn gone(layers: &Layers, there: &[Leaf<'_>]) -> Vec<String> {
+    let mut all = Vec::new();
+    for layer in &layers.said {
+        tree::leaves(layer, "", true, &mut all);
+    }
+    // Something may be below it now.
+    let is_there = |path: &str| {
+        there.iter().any(|known| {
+            let rest = known.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    };
+    let gone = (all.into_iter()).filter(|leaf| !leaf.path.is_empty() && !is_there(&leaf.path));
+    gone.map(|leaf| leaf.path).collect()
 }
