@@ -19,7 +19,7 @@ use super::mask::{REDACTED, is_secret_name};
 use super::scalar;
 use super::secret::NAME_OF_SECRETS;
 use super::tree::{At, Id, Kind, Node, Style, Tag, Tree};
-use super::words::{OUT_OF_RANGE, cut_key, invisible, kind_of, like_one_of};
+use super::words::{OUT_OF_RANGE, cut_key, kind_of, unknown_key};
 use crate::engine::Masks;
 use crate::engine::path::{PathDisplay, Segment};
 
@@ -332,8 +332,8 @@ impl<'a> De<'a> {
             () if !is_plain => Unexpected::Str(""),
             () if scalar::boolean(text).is_some() => Unexpected::Bool(true),
             () if scalar::whole(text).is_some() => Unexpected::Unsigned(0),
-            () if scalar::is_fraction(text) => Unexpected::Float(0.0),
             () if scalar::is_out_of_range(text) => Unexpected::Other(OUT_OF_RANGE),
+            () if scalar::is_fraction(text) => Unexpected::Float(0.0),
             () => Unexpected::Str(""),
         }
     }
@@ -363,7 +363,7 @@ impl<'a> De<'a> {
     ) -> Result<V::Value, Error> {
         let ids = match self.node().kind {
             Kind::Map(entries) => self.tree().children(entries),
-            _ if self.tree().is_left_out(self.trail.id) => &[],
+            kind if is_empty(kind) => &[],
             _ => return self.refuse(&visitor),
         };
         let before = self.reader.noted.borrow().unknown.len();
@@ -386,17 +386,9 @@ impl<'a> De<'a> {
             return;
         };
         let mut path = self.trail.segments(self.reader);
-        let name_shown = cut_key(name);
         path.pop();
-        path.push(Segment::Key(name_shown.clone()));
-        let message = match (
-            name.chars().find_map(invisible),
-            like_one_of(&name_shown, known),
-        ) {
-            (Some(space), _) => format!("unknown key; it holds {space}"),
-            (None, Some(like)) => format!("unknown key; did you mean `{like}`?"),
-            (None, None) => "unknown key".into(),
-        };
+        path.push(Segment::Key(cut_key(name)));
+        let message = unknown_key(name, known).unwrap_or_else(|| "unknown key".into());
         self.reader.noted.borrow_mut().unknown.push(UnknownKey {
             key,
             path: PathDisplay(&path).to_string(),
@@ -404,6 +396,11 @@ impl<'a> De<'a> {
             message,
         });
     }
+}
+
+/// Returns whether nothing is there: `key:`. It stands for an empty list or mapping.
+fn is_empty(kind: Kind) -> bool {
+    matches!(kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
 }
 
 /// Tags are compared by these.
@@ -517,6 +514,10 @@ impl<'de> Deserializer<'de> for De<'_> {
         if self.is_null() {
             return visitor.visit_none();
         }
+        let is_plain = matches!(self.node().kind, Kind::Scalar(_, Style::Plain));
+        if is_plain && self.tag() == Tag::Core("null") {
+            return self.refuse(&"null");
+        }
         visitor.visit_some(self)
     }
 
@@ -541,7 +542,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node().kind {
             Kind::List(items) => self.list(self.tree().children(items), visitor),
-            _ if self.tree().is_left_out(self.trail.id) => self.list(&[], visitor),
+            kind if is_empty(kind) => self.list(&[], visitor),
             _ => self.refuse(&visitor),
         }
     }
@@ -576,6 +577,10 @@ impl<'de> Deserializer<'de> for De<'_> {
             return visitor.visit_enum(Variant { de: self, name });
         }
         let tree = self.tree();
+        let other = || {
+            let found = Some(kind_of(&self.unexpected()));
+            Err(Problem::Variant { names, found }.into())
+        };
         match self.node().kind {
             Kind::Scalar(name, _) if !self.is_null() => visitor.visit_enum(Name(tree.text(name))),
             Kind::Map(entries) => match tree.children(entries) {
@@ -584,9 +589,9 @@ impl<'de> Deserializer<'de> for De<'_> {
                     let de = self.inside(Step::Key(*key), *value);
                     visitor.visit_enum(Variant { de, name })
                 }
-                _ => self.refuse(&super::words::OneOf(names).to_string().as_str()),
+                _ => other(),
             },
-            _ => self.refuse(&super::words::OneOf(names).to_string().as_str()),
+            _ => other(),
         }
     }
 

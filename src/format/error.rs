@@ -16,7 +16,7 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::de::UnknownKey;
 use super::tree::{At, Id, Tree};
-use super::words::{OUT_OF_RANGE, OneOf, cut_key, in_words, items, kind_of, like_one_of, repeats};
+use super::words::{OUT_OF_RANGE, OneOf, in_words, items, kind_of, repeats, unknown_key};
 
 /// A type's own words are not shown if they are longer.
 const MAX_WORDS: usize = 256;
@@ -32,7 +32,11 @@ pub(super) enum Problem {
         expected: String,
         found: usize,
     },
-    Variant(&'static [&'static str]),
+    /// No variant: a name that is none, or another kind of thing.
+    Variant {
+        names: &'static [&'static str],
+        found: Option<&'static str>,
+    },
     /// A variant with content, of which only the name is there.
     NameAlone(String),
     Unknown {
@@ -89,14 +93,17 @@ impl Problem {
                 let expected = spot.expected(expected);
                 format!("expected {expected}, found {}", items(*found))
             }
-            Problem::Variant(names) => format!("expected {}", OneOf(names)),
+            Problem::Variant { names, found } => {
+                let found = found.map(|found| format!(", found {found}"));
+                format!("expected {}{}", OneOf(names), found.unwrap_or_default())
+            }
             Problem::NameAlone(_) if spot.is_secret => "expected a variant with content".into(),
             Problem::NameAlone(form) => format!("expected `{form}`, found its name alone"),
             Problem::Unknown { known: [], .. } => "unknown key; none is expected here".into(),
-            Problem::Unknown { key, known } => match like_one_of(&cut_key(key), known) {
-                Some(known) => format!("unknown key; did you mean `{known}`?"),
-                None => format!("unknown key; expected {}", OneOf(known)),
-            },
+            Problem::Unknown { key, known } => {
+                let like = unknown_key(key, known);
+                like.unwrap_or_else(|| format!("unknown key; expected {}", OneOf(known)))
+            }
             Problem::Missing(field) => format!("the key `{field}` is missing"),
             Problem::Duplicate(field) => format!("the key `{field}` is given twice"),
             Problem::Custom { reason, expected } => spot.custom(reason, expected.as_deref()),
@@ -203,7 +210,8 @@ impl de::Error for Error {
     }
 
     fn unknown_variant(_quotes_the_input: &str, names: &'static [&'static str]) -> Self {
-        Problem::Variant(names).into()
+        let found = None;
+        Problem::Variant { names, found }.into()
     }
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {

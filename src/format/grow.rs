@@ -277,7 +277,7 @@ impl<'t> Builder<'t> {
     /// ones win.
     fn resolve_merge_key(&mut self, map: &Open) -> Result<(), Flaw> {
         let entries = &self.done[map.start..];
-        let Some(index) = pairs(entries).position(|(key, _)| self.is_merge_key(key)) else {
+        let Some(index) = pairs(entries).position(|(key, _)| self.tree.is_merge_key(key)) else {
             return Ok(());
         };
         let (key, value) = (entries[2 * index], entries[2 * index + 1]);
@@ -306,13 +306,6 @@ impl<'t> Builder<'t> {
         self.done
             .extend(more.into_iter().flat_map(|(key, value)| [key, value]));
         Ok(())
-    }
-
-    fn is_merge_key(&self, key: Id) -> bool {
-        let node = self.tree.node(key);
-        matches!(node.kind, Kind::Scalar(_, Style::Plain))
-            && node.tag == Tag::None
-            && self.tree.scalar(key) == Some(MERGE_KEY)
     }
 
     /// Returns the path to a collection that is about to be closed.

@@ -204,7 +204,7 @@ impl Tree {
 
     pub(super) fn key(&self, id: Id) -> Key<'_> {
         match self.scalar(id) {
-            Some(text) if self.is_string(id) => Key::Name(text),
+            Some(text) if self.is_string(id) && !self.is_merge_key(id) => Key::Name(text),
             Some(text) => Key::Typed(text),
             None => {
                 let mut text = String::new();
@@ -212,6 +212,13 @@ impl Tree {
                 Key::Written(text)
             }
         }
+    }
+
+    /// Returns whether it is YAML's merge key. In quotes, it is a key like any other.
+    pub(super) fn is_merge_key(&self, id: Id) -> bool {
+        let node = self.node(id);
+        matches!(node.kind, Kind::Scalar(text, Style::Plain) if self.text(text) == "<<")
+            && node.tag == Tag::None
     }
 
     pub(super) fn is_same_key(&self, a: Id, b: Id) -> bool {

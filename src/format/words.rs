@@ -78,7 +78,12 @@ pub(super) fn in_words(expected: &str) -> Option<String> {
 /// `a tuple of size 2`, `an array of length 2`, `tuple struct P with 2 elements`,
 /// `struct P`.
 fn in_more_words(expected: &str) -> Option<String> {
-    let counted = ["a tuple of size ", "an array of length ", "tuple struct "];
+    let counted = [
+        "a tuple of size ",
+        "an array of length ",
+        "tuple struct ",
+        "tuple variant ",
+    ];
     if let Some(start) = counted.iter().find(|start| expected.starts_with(**start)) {
         let rest = &expected[start.len()..];
         let digits = rest.rsplit("with ").next().unwrap_or(rest);
@@ -107,6 +112,15 @@ pub(super) fn cut_key(key: &str) -> String {
         Some(end) => format!("{}…", &key[..end]),
         None => key.into(),
     }
+}
+
+/// Returns what is said of a key that no field takes, if there is more to say.
+pub(super) fn unknown_key(key: &str, known: &[&'static str]) -> Option<String> {
+    if let Some(space) = key.chars().find_map(invisible) {
+        return Some(format!("unknown key; it holds {space}"));
+    }
+    let like = like_one_of(&cut_key(key), known)?;
+    Some(format!("unknown key; did you mean `{like}`?"))
 }
 
 /// Returns the name of a space that looks like one and is none to YAML.

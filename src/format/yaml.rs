@@ -92,9 +92,10 @@ fn tag_of(tag: &Tag) -> NewTag<'_> {
         let known = core.into_iter().find(|name| *name == suffix);
         return known.map_or(NewTag::Other, NewTag::Core);
     }
-    match tag.handle().strip_prefix('!') {
-        Some(start) => NewTag::Own(start, tag.suffix()),
-        None => NewTag::Other,
+    match (tag.handle(), tag.suffix()) {
+        ("", suffix) if suffix.starts_with('!') => NewTag::Own("", &suffix[1..]),
+        (handle, suffix) if handle.starts_with('!') => NewTag::Own(&handle[1..], suffix),
+        _ => NewTag::Other,
     }
 }
 
