@@ -55,10 +55,8 @@ where
 fn shows(text: &str) {
     let [old, new] = ["v4lue-1", "v4lue-2"].map(|value| doc(&text.replace('$', value)));
     let said = said_of(Engine::<Value>::new(Yaml::new()), old, new);
-    assert!(
-        said.contains("\"v4lue-1\" -> \"v4lue-2\""),
-        "{text}: {said}"
-    );
+    let is_shown = said.contains("v4lue-1") && said.contains("v4lue-2");
+    assert!(is_shown, "{text}: {said}");
 }
 
 fn free() -> Engine<Value> {

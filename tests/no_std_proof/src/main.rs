@@ -17,49 +17,40 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
+use serde::Deserialize;
 use steadyconf::{
-    BoxError, Change, DetectErrorKind, Document, Engine, Format, Listener, ManualDetector, Outcome,
-    Report, Version,
+    BoxError, Change, DetectErrorKind, Document, Engine, Listener, ManualDetector, Outcome, Report,
+    Version, Yaml,
 };
 
-/// `key=value` lines, for one key.
-struct Limit;
+/// What the file says, the same file that a server would read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    limit: u32,
+    #[serde(default)]
+    name: String,
+}
 
-impl Format<u32> for Limit {
-    fn parse(
-        &self,
-        document: &Document,
-        _: &steadyconf::Limits,
-        _: &mut steadyconf::Notes,
-    ) -> Result<u32, Report> {
-        let text = core::str::from_utf8(document.layers()[0].bytes()).unwrap_or("");
-        let mut report = Report::new();
-        for line in text.lines() {
-            match line.split_once('=') {
-                Some(("limit", value)) => match value.trim().parse() {
-                    Ok(limit) => return Ok(limit),
-                    Err(_) => report.add("limit", "expected a whole number"),
-                },
-                _ => report.add("", "expected limit=NUMBER"),
-            }
-        }
-        Err(report)
+fn check(config: &Config, report: &mut Report) {
+    if config.limit == 0 {
+        report.add("limit", "must be at least 1");
     }
 }
 
 /// A valve that opens no further than 50.
 struct Valve(Arc<AtomicU64>);
 
-impl Listener<u32> for Valve {
-    fn prepare(&mut self, change: &Change<u32>) -> Result<(), BoxError> {
-        if *change.new.value() > 50 {
+impl Listener<Config> for Valve {
+    fn prepare(&mut self, change: &Change<Config>) -> Result<(), BoxError> {
+        if change.new.limit > 50 {
             return Err("the valve opens to 50 at most".into());
         }
         Ok(())
     }
 
-    fn commit(&mut self, change: &Change<u32>) -> Result<(), BoxError> {
-        let digits = u64::from(*change.old.value()) * 1000 + u64::from(*change.new.value());
+    fn commit(&mut self, change: &Change<Config>) -> Result<(), BoxError> {
+        let digits = u64::from(change.old.limit) * 1000 + u64::from(change.new.limit);
         self.0.store(digits, Ordering::Relaxed);
         Ok(())
     }
@@ -74,37 +65,33 @@ fn expect(what: &str, is_so: bool) {
 
 fn main() {
     let committed = Arc::new(AtomicU64::new(0));
-    let mut engine = Engine::new(Limit)
-        .validate(|limit, report| {
-            if *limit == 0 {
-                report.add("limit", "must be at least 1");
-            }
-        })
+    let mut engine = Engine::<Config>::new(Yaml::new())
+        .validate(check)
         .listener("valve", Valve(committed.clone()));
     let mut flash = ManualDetector::new("flash");
     let mut now = Duration::ZERO;
-    let mut look = |flash: &mut ManualDetector| {
+    let mut look = |engine: &mut Engine<Config>, flash: &mut ManualDetector| {
         let outcome = engine.poll(flash, now);
         now = engine.next_look();
-        let active = engine.active().map(|active| *active.value());
+        let active = engine.active().map(|active| active.limit);
         let told: String = engine.events().iter().map(|e| format!("{e}; ")).collect();
         (outcome, active, told)
     };
 
-    let (outcome, active, _) = look(&mut flash);
+    let (outcome, active, _) = look(&mut engine, &mut flash);
     let missing = outcome.is_err_and(|e| e.kind() == DetectErrorKind::NotFound);
     expect("nothing is there yet", missing && active.is_none());
 
-    flash.set(*b"limit=7");
-    let (outcome, active, told) = look(&mut flash);
+    flash.set(*b"limit: 7");
+    let (outcome, active, told) = look(&mut engine, &mut flash);
     let first = outcome == Ok(Outcome::Applied(Version::new(1))) && active == Some(7);
     expect(
         "the first is loaded",
         first && told.contains("loaded v1 sha256:"),
     );
 
-    flash.set(*b"limit=9");
-    let (outcome, active, _) = look(&mut flash);
+    flash.set(*b"# more\nlimit: 9\nname: valve\n");
+    let (outcome, active, _) = look(&mut engine, &mut flash);
     let second = outcome == Ok(Outcome::Applied(Version::new(2))) && active == Some(9);
     expect("a change is applied", second);
     expect(
@@ -113,30 +100,59 @@ fn main() {
     );
 
     for (bad, why) in [
-        ("", "is empty"),
-        ("limit=x", "expected a whole number"),
-        ("limit=0", "must be at least 1"),
+        ("", "flash: is empty"),
+        (
+            "name: a\nlimit: x",
+            "flash:2:8: limit: expected a whole number from 0 to 4294967295, found a string",
+        ),
+        (
+            "name: a\nlimitt: 1",
+            "flash:2:1: limitt: unknown key; did you mean `limit`?",
+        ),
+        (
+            "limit: [1",
+            "flash:1:8: not valid YAML: this `[` is not closed",
+        ),
+        ("name: a\nlimit: 0", "flash:2:8: limit: must be at least 1"),
     ] {
         flash.set(bad.as_bytes());
-        let (outcome, active, told) = look(&mut flash);
+        let (outcome, active, told) = look(&mut engine, &mut flash);
         let refused = matches!(outcome, Ok(Outcome::Rejected(_))) && active == Some(9);
         expect(why, refused && told.contains(why));
     }
 
-    flash.set(*b"limit=51");
-    let (outcome, active, told) = look(&mut flash);
+    flash.set(*b"limit: 51");
+    let (outcome, active, told) = look(&mut engine, &mut flash);
     let vetoed = matches!(outcome, Ok(Outcome::Vetoed { .. })) && active == Some(9);
     expect(
         "the listener vetoes",
         vetoed && told.contains("opens to 50"),
     );
 
-    flash.set(*b"limit=9");
-    let (outcome, active, told) = look(&mut flash);
+    flash.set(*b"# more\nlimit: 9\nname: valve\n");
+    let (outcome, active, told) = look(&mut engine, &mut flash);
     let back = outcome == Ok(Outcome::Unchanged) && active == Some(9);
     expect(
         "the same bytes are no change",
         back && told.contains("recovered"),
     );
+    let back = engine.rollback(Duration::from_secs(60));
+    let limit = engine.active().map(|active| active.limit);
+    expect(
+        "a rollback brings the first back",
+        back.is_ok() && limit == Some(7),
+    );
+    let name = engine.active().map(|active| active.name.is_empty());
+    expect("the whole of it", name == Some(true));
+    for (name, text) in [("c.toml", "limit = 3"), ("c.json", "{\"limit\": 3}")] {
+        let document = Document::single(name, text.as_bytes());
+        let outcome = engine.apply(document, Duration::from_secs(61));
+        let limit = engine.active().map(|active| active.limit);
+        expect(
+            name,
+            matches!(outcome, Outcome::Applied(_)) && limit == Some(3),
+        );
+        let _ = engine.rollback(Duration::from_secs(62));
+    }
     bare::print("steadyconf ran without std\n");
 }
