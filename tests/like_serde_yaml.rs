@@ -158,7 +158,7 @@ enum More {
 fn is_mapping(text: &str) -> bool {
     let value = serde_yaml::from_str::<Value>(text);
     let is_odd = text.contains("<<") || text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
-    value.is_ok_and(|value| value.is_mapping()) && !is_odd
+    value.is_ok_and(|value| matches!(value, Value::Mapping(_))) && !is_odd
 }
 
 /// The text with a merge key at its top that brings nothing; `None` where a line cannot
