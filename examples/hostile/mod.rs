@@ -4,6 +4,7 @@
 #![allow(
     unreachable_pub,
     dead_code,
+    unused_imports,
     reason = "each program that shares this file is a crate root of its own, and uses its part"
 )]
 
