@@ -179,8 +179,8 @@ fn g13_every_leaf_knows_its_layer_and_its_place() {
             }
         }
     }
-    assert!(absent > 500, "only {absent} were gone");
     faults.judge(5000);
+    assert!(absent > 500, "only {absent} were gone");
 }
 
 /// What is wrong with the origin of a leaf.
