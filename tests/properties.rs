@@ -52,7 +52,7 @@ fn layers(rng: &mut Random) -> Layers {
     Layers { offered, said }
 }
 
-/// One field, as an environment variable has it.
+/// One field, as an environment variable or a value set in code has it.
 fn variable(rng: &mut Random, n: usize) -> (Layer, Tree) {
     let paths: [&[&str]; 4] = [&["a"], &["a", "1"], &["2"], &["b", "e-f", "a"]];
     let path = *rng.one_of(&paths);
@@ -62,11 +62,28 @@ fn variable(rng: &mut Random, n: usize) -> (Layer, Tree) {
         tag: None,
         what,
     };
-    let leaf = tree(What::Scalar("from outside".into()));
-    let nested = path.iter().rev().fold(leaf, |inside, key| {
+    let scalar = |value: Value| tree(What::Scalar(value));
+    let (text, value) = match rng.below(5) {
+        0 => ("~", tree(What::Null)),
+        1 => (
+            "[7, x]",
+            tree(What::List(vec![scalar(7.into()), scalar("x".into())])),
+        ),
+        2 => {
+            let entries = [("a", scalar(7.into())), ("b", tree(What::Null))];
+            let entries = entries.map(|(key, value)| (Key::text(key), value));
+            ("{a: 7, b: ~}", tree(What::Map(entries.into())))
+        }
+        _ => ("from: [outside", scalar("from: [outside".into())),
+    };
+    let dotted = path.join(".");
+    let layer = match value.what {
+        What::Scalar(_) => Layer::text(format!("{n}"), dotted, text.as_bytes()),
+        _ => Layer::field(format!("{n}"), dotted, text.as_bytes()),
+    };
+    let nested = path.iter().rev().fold(value, |inside, key| {
         tree(What::Map(vec![(Key::text(key), inside)]))
     });
-    let layer = Layer::text(format!("{n}"), path.join("."), *b"from outside");
     (layer, nested)
 }
 
