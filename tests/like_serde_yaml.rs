@@ -1,6 +1,6 @@
 //! What is read here is what `serde_yaml` reads: many types, many texts. What differs on
 //! purpose is listed in `docs/yaml.md`, and a small test here tells what belongs there.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 #[path = "like_serde_yaml/classes.rs"]
 mod classes;

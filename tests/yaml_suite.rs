@@ -2,7 +2,7 @@
 //! word and against `serde_yaml`. What differs is listed in `docs/yaml.md`, by name.
 //!
 //! The cases are no part of the project. Where they are not, this says so and passes.
-#![cfg(feature = "yaml")]
+#![cfg(feature = "values")]
 
 mod common;
 
