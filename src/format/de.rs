@@ -1,75 +1,43 @@
-//! Reads a type from a tree. It knows where it is, so that what is wrong gets its path
+//! A deserializer of a node. It knows where it is, so that what is wrong gets its path
 //! and its place on the way out; and it notes the keys that no field takes, and the
 //! fields whose types say that they are secrets.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::any::type_name;
-use core::cell::RefCell;
 
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
-    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
-};
+use serde::de::{self, Deserializer, Expected, Unexpected, Visitor};
 
+use super::access::{Entries, Items, Variant};
 use super::error::{Error, Placed, Problem, Spot};
-use super::mask::{REDACTED, is_secret_name};
+use super::reader::{Reader, Step, Trail};
 use super::scalar;
 use super::secret::NAME_OF_SECRETS;
-use super::tree::{At, Id, Kind, Node, Style, Tag, Tree};
-use super::words::{OUT_OF_RANGE, cut_key, kind_of, unknown_key};
-use crate::engine::Masks;
+use super::tree::{Id, Kind, Node, Style, Tag, Tree};
+use super::words::{OUT_OF_RANGE, cut_key, kind_of};
 use crate::engine::path::{PathDisplay, Segment};
-
-/// What is worth knowing besides the value.
-#[derive(Debug, Default)]
-pub(super) struct Noted {
-    pub(super) unknown: Vec<UnknownKey>,
-    /// Nodes whose text must not be shown.
-    pub(super) hidden: BTreeSet<Id>,
-}
-
-/// A key that no field takes.
-#[derive(Clone, Debug)]
-pub(super) struct UnknownKey {
-    pub(super) key: Id,
-    pub(super) path: String,
-    pub(super) at: At,
-    pub(super) message: String,
-}
-
-/// Nobody reads more.
-const MAX_UNKNOWN: usize = 64;
 
 /// As `toml` calls a date that it hands to its own types.
 const TOML_DATE: &str = "$__toml_private_Datetime";
 const TOML_DATE_FIELD: &str = "$__toml_private_datetime";
 
-/// What all parts of one reading share.
-pub(super) struct Reader<'a> {
-    tree: &'a Tree,
-    masks: &'a Masks,
-    /// Which layers hold secrets alone.
-    secret_layers: &'a [bool],
-    noted: RefCell<Noted>,
+/// A deserializer of a node.
+#[derive(Clone, Copy)]
+pub(super) struct De<'a> {
+    reader: &'a Reader<'a>,
+    trail: Trail<'a>,
+    /// The fields of the struct that it stands in.
+    pub(super) known: Option<&'static [&'static str]>,
+    pub(super) is_key: bool,
+    /// Its tag was read.
+    pub(super) untagged: bool,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a Tree, masks: &'a Masks, secret_layers: &'a [bool]) -> Self {
-        Reader {
-            tree,
-            masks,
-            secret_layers,
-            noted: RefCell::default(),
-        }
-    }
-
-    /// Reads a type from a node.
-    pub(super) fn read<T: DeserializeOwned>(&self, id: Id) -> Result<T, Error> {
-        let de = De {
-            reader: self,
+impl<'a> De<'a> {
+    pub(super) fn of_the_root(reader: &'a Reader<'a>, id: Id) -> Self {
+        De {
+            reader,
             trail: Trail {
                 above: None,
                 step: Step::Root,
@@ -78,84 +46,10 @@ impl<'a> Reader<'a> {
             known: None,
             is_key: false,
             untagged: false,
-        };
-        de.note_type::<T>();
-        de.placing::<T>(T::deserialize(de))
-    }
-
-    pub(super) fn into_noted(self) -> Noted {
-        self.noted.into_inner()
-    }
-
-    fn segment(&self, key: Id) -> Segment {
-        match self.noted.borrow().hidden.contains(&key) {
-            true => Segment::Key(REDACTED.into()),
-            false => self.tree.segment(key),
         }
     }
-}
 
-/// A node, and the way to it.
-#[derive(Clone, Copy)]
-struct Trail<'a> {
-    above: Option<&'a Trail<'a>>,
-    step: Step,
-    id: Id,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    /// Nothing leads there, or nothing that is part of a path.
-    Root,
-    Key(Id),
-    Index(usize),
-}
-
-impl Trail<'_> {
-    fn segments(&self, reader: &Reader<'_>) -> Vec<Segment> {
-        let mut segments = self
-            .above
-            .map_or(Vec::new(), |above| above.segments(reader));
-        match self.step {
-            Step::Root => {}
-            Step::Key(key) => segments.push(reader.segment(key)),
-            Step::Index(index) => segments.push(Segment::Index(index)),
-        }
-        segments
-    }
-
-    /// Returns whether what is here must not be shown.
-    fn is_secret(&self, reader: &Reader<'_>) -> bool {
-        let tree = reader.tree;
-        let by_name = || match self.step {
-            Step::Key(key) => tree.scalar(key).is_none_or(is_secret_name),
-            _ => false,
-        };
-        let layer = tree.node(self.id).at.layer as usize;
-        reader.noted.borrow().hidden.contains(&self.id)
-            || reader
-                .secret_layers
-                .get(layer)
-                .is_some_and(|secret| *secret)
-            || by_name()
-            || self.above.is_some_and(|above| above.is_secret(reader))
-    }
-}
-
-/// A deserializer of a node.
-#[derive(Clone, Copy)]
-struct De<'a> {
-    reader: &'a Reader<'a>,
-    trail: Trail<'a>,
-    /// The fields of the struct that it stands in.
-    known: Option<&'static [&'static str]>,
-    is_key: bool,
-    /// Its tag was read.
-    untagged: bool,
-}
-
-impl<'a> De<'a> {
-    fn tree(&self) -> &'a Tree {
+    pub(super) fn tree(&self) -> &'a Tree {
         self.reader.tree
     }
 
@@ -164,7 +58,7 @@ impl<'a> De<'a> {
     }
 
     /// Returns a deserializer of a node inside of this one.
-    fn inside<'b>(&'b self, step: Step, id: Id) -> De<'b>
+    pub(super) fn inside<'b>(&'b self, step: Step, id: Id) -> De<'b>
     where
         'a: 'b,
     {
@@ -182,7 +76,7 @@ impl<'a> De<'a> {
     }
 
     /// Gives an error its path and its place, unless one further in has them.
-    fn placing<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn placing<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         result.map_err(|error| self.placed(error, type_name::<T>()))
     }
 
@@ -221,7 +115,7 @@ impl<'a> De<'a> {
 
     /// Notes what a type's name says: the types of `secrecy` are secrets, and what
     /// `serde` sets aside to read it later may be one.
-    fn note_type<T>(&self) {
+    pub(super) fn note_type<T>(&self) {
         let name = type_name::<T>();
         // This is asked of every value, and most names end otherwise than these do:
         // `SecretBox<str>`, `Option<SecretBox<str>>`, `Content`, `(Tag, Content)`.
@@ -250,13 +144,13 @@ impl<'a> De<'a> {
 
     /// Returns a scalar without quotes, or one whose tag says that it is of this kind.
     /// Keys have quotes where there are no others (JSON, TOML, the environment).
-    fn plain(&self, kind: &str) -> Option<&'a str> {
+    fn plain(&self, kind: &'static str) -> Option<&'a str> {
         let Kind::Scalar(text, style) = self.node().kind else {
             return None;
         };
         let is_plain = match style {
             Style::Plain | Style::Typed => true,
-            Style::Literal => self.is_key || self.tag() == Tag::Core(kind_name(kind)),
+            Style::Literal => self.is_key || self.tag() == Tag::Core(kind),
             Style::Quoted | Style::Date => self.is_key,
         };
         is_plain.then(|| self.tree().text(text))
@@ -356,7 +250,7 @@ impl<'a> De<'a> {
         Ok(value)
     }
 
-    fn map<'de, V: Visitor<'de>>(
+    pub(super) fn map<'de, V: Visitor<'de>>(
         &self,
         known: Option<&'static [&'static str]>,
         visitor: V,
@@ -378,38 +272,11 @@ impl<'a> De<'a> {
                 error
             })
     }
-
-    /// Notes that no field takes this node's key.
-    fn note_unknown(&self, key: Id, known: &'static [&'static str]) {
-        let full = self.reader.noted.borrow().unknown.len() >= MAX_UNKNOWN;
-        let Some(name) = self.tree().scalar(key).filter(|_| !full) else {
-            return;
-        };
-        let mut path = self.trail.segments(self.reader);
-        path.pop();
-        path.push(Segment::Key(cut_key(name)));
-        let message = unknown_key(name, known).unwrap_or_else(|| "unknown key".into());
-        self.reader.noted.borrow_mut().unknown.push(UnknownKey {
-            key,
-            path: PathDisplay(&path).to_string(),
-            at: self.tree().node(key).at,
-            message,
-        });
-    }
 }
 
 /// Returns whether nothing is there: `key:`. It stands for an empty list or mapping.
 fn is_empty(kind: Kind) -> bool {
     matches!(kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
-}
-
-/// Tags are compared by these.
-fn kind_name(kind: &str) -> &'static str {
-    match kind {
-        "bool" => "bool",
-        "float" => "float",
-        _ => "int",
-    }
 }
 
 macro_rules! number {
@@ -438,7 +305,11 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.note_type::<V::Value>();
         if let Some(name) = self.variant() {
-            return visitor.visit_enum(Variant { de: self, name });
+            return visitor.visit_enum(Variant {
+                de: self,
+                name,
+                is_alone: false,
+            });
         }
         match self.node().kind {
             Kind::Scalar(text, style) => self.scalar(self.tree().text(text), style, visitor),
@@ -574,7 +445,11 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if let Some(name) = self.variant() {
-            return visitor.visit_enum(Variant { de: self, name });
+            return visitor.visit_enum(Variant {
+                de: self,
+                name,
+                is_alone: false,
+            });
         }
         let tree = self.tree();
         let other = || {
@@ -582,12 +457,23 @@ impl<'de> Deserializer<'de> for De<'_> {
             Err(Problem::Variant { names, found }.into())
         };
         match self.node().kind {
-            Kind::Scalar(name, _) if !self.is_null() => visitor.visit_enum(Name(tree.text(name))),
+            Kind::Scalar(name, _) if !self.is_null() => {
+                let name = tree.text(name);
+                visitor.visit_enum(Variant {
+                    de: self,
+                    name,
+                    is_alone: true,
+                })
+            }
             Kind::Map(entries) => match tree.children(entries) {
                 [key, value] => {
                     let name = tree.scalar(*key).unwrap_or_default();
                     let de = self.inside(Step::Key(*key), *value);
-                    visitor.visit_enum(Variant { de, name })
+                    visitor.visit_enum(Variant {
+                        de,
+                        name,
+                        is_alone: false,
+                    })
                 }
                 _ => other(),
             },
@@ -601,180 +487,9 @@ impl<'de> Deserializer<'de> for De<'_> {
             // A field may take anything and keep nothing.
             let name = self.tree().scalar(key).unwrap_or_default();
             if !known.contains(&name) {
-                self.note_unknown(key, known);
+                self.reader.note_unknown(&self.trail, key, known);
             }
         }
         visitor.visit_unit()
-    }
-}
-
-struct Items<'a> {
-    de: De<'a>,
-    ids: &'a [Id],
-    index: usize,
-}
-
-impl<'de> SeqAccess<'de> for &mut Items<'_> {
-    type Error = Error;
-
-    fn next_element_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        let Some(id) = self.ids.get(self.index) else {
-            return Ok(None);
-        };
-        let de = self.de.inside(Step::Index(self.index), *id);
-        self.index += 1;
-        de.note_type::<S::Value>();
-        de.placing(seed.deserialize(de)).map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.ids.len() - self.index)
-    }
-}
-
-struct Entries<'a> {
-    de: De<'a>,
-    ids: &'a [Id],
-    known: Option<&'static [&'static str]>,
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Error;
-
-    fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        let Some(key) = self.ids.first() else {
-            return Ok(None);
-        };
-        let mut de = self.de.inside(Step::Root, *key);
-        de.is_key = true;
-        de.note_type::<S::Value>();
-        de.placing(seed.deserialize(de)).map(Some)
-    }
-
-    fn next_value_seed<S>(&mut self, seed: S) -> Result<S::Value, Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        let [key, value, rest @ ..] = self.ids else {
-            return Err(de::Error::custom(
-                "a value was asked for after the last one",
-            ));
-        };
-        self.ids = rest;
-        let mut de = self.de.inside(Step::Key(*key), *value);
-        de.known = self.known;
-        de.note_type::<S::Value>();
-        de.placing(seed.deserialize(de))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.ids.len() / 2)
-    }
-}
-
-/// The name of a variant, and what it holds.
-struct Variant<'a> {
-    de: De<'a>,
-    name: &'a str,
-}
-
-impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
-    type Error = Error;
-    type Variant = De<'a>;
-
-    fn variant_seed<S>(self, seed: S) -> Result<(S::Value, De<'a>), Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        let name: de::value::StrDeserializer<'_, Error> = self.name.into_deserializer();
-        let mut de = self.de;
-        de.untagged = true;
-        Ok((seed.deserialize(name)?, de))
-    }
-}
-
-impl<'de> VariantAccess<'de> for De<'_> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        self.placing(de::Deserialize::deserialize(self))
-    }
-
-    fn newtype_variant_seed<S>(self, seed: S) -> Result<S::Value, Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        self.note_type::<S::Value>();
-        self.placing(seed.deserialize(self))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.placing(self.deserialize_seq(visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        known: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.placing(self.map(Some(known), visitor))
-    }
-}
-
-/// The name of a variant, without content.
-struct Name<'a>(&'a str);
-
-impl<'de, 'a> EnumAccess<'de> for Name<'a> {
-    type Error = Error;
-    type Variant = Alone<'a>;
-
-    fn variant_seed<S>(self, seed: S) -> Result<(S::Value, Alone<'a>), Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        let name: de::value::StrDeserializer<'_, Error> = self.0.into_deserializer();
-        // From here on it is the name of a variant, and may be shown.
-        Ok((seed.deserialize(name)?, Alone(self.0)))
-    }
-}
-
-struct Alone<'a>(&'a str);
-
-impl Alone<'_> {
-    fn wants<T>(&self, content: &str) -> Result<T, Error> {
-        Err(Problem::NameAlone(format!("!{} {content}", self.0)).into())
-    }
-}
-
-impl<'de> VariantAccess<'de> for Alone<'_> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S>(self, _: S) -> Result<S::Value, Error>
-    where
-        S: DeserializeSeed<'de>,
-    {
-        self.wants("…")
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Error> {
-        self.wants("[…]")
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Error> {
-        self.wants("{…}")
     }
 }

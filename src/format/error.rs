@@ -14,7 +14,7 @@ use core::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::de::UnknownKey;
+use super::reader::UnknownKey;
 use super::tree::{At, Id, Tree};
 use super::words::{OUT_OF_RANGE, OneOf, in_words, items, kind_of, repeats, unknown_key};
 

@@ -4,6 +4,7 @@
 //!
 //! It needs `alloc` and `serde`: no I/O, clock, thread, lock or log.
 
+mod access;
 mod de;
 mod diff;
 mod error;
@@ -12,6 +13,7 @@ mod grow;
 #[cfg(feature = "json")]
 mod json;
 mod mask;
+mod reader;
 mod scalar;
 mod secret;
 #[cfg(feature = "toml")]
@@ -33,8 +35,8 @@ use crate::engine::{
     Content, Difference, Document, Format, Inspect, Layer, Limits, Located, Masks, Notes, Place,
     Report, Violation,
 };
-use de::{Reader, UnknownKey};
 use grow::{Builder, Flaw, MAX_DEPTH, MAX_KEY, Room};
+use reader::{Reader, UnknownKey};
 use tree::{At, Id, Style, Tree};
 
 pub use secret::Secret;

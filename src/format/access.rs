@@ -1,0 +1,162 @@
+//! How a type goes through a list, a mapping or a variant of an enum: the parts of the
+//! deserializer in `de.rs` that `serde` calls accesses.
+
+use alloc::format;
+
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
+
+use super::de::De;
+use super::error::{Error, Problem};
+use super::reader::Step;
+use super::tree::Id;
+
+/// A list.
+pub(super) struct Items<'a> {
+    pub(super) de: De<'a>,
+    pub(super) ids: &'a [Id],
+    pub(super) index: usize,
+}
+
+impl<'de> SeqAccess<'de> for &mut Items<'_> {
+    type Error = Error;
+
+    fn next_element_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let Some(id) = self.ids.get(self.index) else {
+            return Ok(None);
+        };
+        let de = self.de.inside(Step::Index(self.index), *id);
+        self.index += 1;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.ids.len() - self.index)
+    }
+}
+
+/// A mapping.
+pub(super) struct Entries<'a> {
+    pub(super) de: De<'a>,
+    pub(super) ids: &'a [Id],
+    pub(super) known: Option<&'static [&'static str]>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Error;
+
+    fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let Some(key) = self.ids.first() else {
+            return Ok(None);
+        };
+        let mut de = self.de.inside(Step::Root, *key);
+        de.is_key = true;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de)).map(Some)
+    }
+
+    fn next_value_seed<S>(&mut self, seed: S) -> Result<S::Value, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let [key, value, rest @ ..] = self.ids else {
+            return Err(de::Error::custom(
+                "a value was asked for after the last one",
+            ));
+        };
+        self.ids = rest;
+        let mut de = self.de.inside(Step::Key(*key), *value);
+        de.known = self.known;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.ids.len() / 2)
+    }
+}
+
+/// The name of a variant, and the node that it holds, or is.
+pub(super) struct Variant<'a> {
+    pub(super) de: De<'a>,
+    pub(super) name: &'a str,
+    pub(super) is_alone: bool,
+}
+
+impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
+    type Error = Error;
+    type Variant = Content<'a>;
+
+    fn variant_seed<S>(self, seed: S) -> Result<(S::Value, Content<'a>), Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let name: de::value::StrDeserializer<'_, Error> = self.name.into_deserializer();
+        let variant = seed.deserialize(name)?;
+        let mut de = self.de;
+        de.untagged = true;
+        // From here on it is known to be the name of a variant, which may be shown.
+        let alone = self.is_alone.then_some(self.name);
+        Ok((variant, Content { de, alone }))
+    }
+}
+
+/// What a variant holds.
+pub(super) struct Content<'a> {
+    de: De<'a>,
+    /// The name of a variant of which nothing else is there.
+    alone: Option<&'a str>,
+}
+
+impl<'a> Content<'a> {
+    /// Returns the content, or an error that says in which form it is expected.
+    fn expect(self, form: &str) -> Result<De<'a>, Error> {
+        match self.alone {
+            Some(name) => Err(Problem::NameAlone(format!("!{name} {form}")).into()),
+            None => Ok(self.de),
+        }
+    }
+}
+
+impl<'de> VariantAccess<'de> for Content<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        match self.alone {
+            Some(_) => Ok(()),
+            None => self.de.placing(de::Deserialize::deserialize(self.de)),
+        }
+    }
+
+    fn newtype_variant_seed<S>(self, seed: S) -> Result<S::Value, Error>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        let de = self.expect("…")?;
+        de.note_type::<S::Value>();
+        de.placing(seed.deserialize(de))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        let de = self.expect("[…]")?;
+        de.placing(de.deserialize_seq(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let de = self.expect("{…}")?;
+        de.placing(de.map(Some(known), visitor))
+    }
+}
