@@ -67,16 +67,14 @@ impl Diff {
     pub(crate) fn paths(&self) -> Option<impl fmt::Display> {
         let paths = match (&self.old.tree, &self.new.tree) {
             (None, None) => return None,
-            (Some(old), Some(new)) => new.changed_paths(&**old),
+            (Some(old), Some(new)) => new.changed_paths(&**old, MAX_PATHS),
             _ => None,
         };
-        let Some(mut paths) = paths else {
+        let Some((mut paths, more)) = paths else {
             return Some(Paths(None));
         };
         paths.sort_unstable();
-        let more = paths.len().saturating_sub(MAX_PATHS);
-        let shown = paths.into_iter().take(MAX_PATHS);
-        let shown: Vec<_> = shown.map(|path| cut(path, MAX_PATH)).collect();
+        let shown: Vec<_> = paths.into_iter().map(|path| cut(path, MAX_PATH)).collect();
         (!shown.is_empty()).then_some(Paths(Some((shown, more))))
     }
 }

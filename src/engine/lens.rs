@@ -24,8 +24,9 @@ pub(crate) trait Inspect: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// may be shown. `None` if the two cannot be compared.
     fn differences(&self, old: &dyn Inspect, masks: &Masks) -> Option<Vec<Difference>>;
 
-    /// Returns the paths of these fields.
-    fn changed_paths(&self, old: &dyn Inspect) -> Option<Vec<String>>;
+    /// Returns the paths of the first of these fields, no more than `most`, and how
+    /// many more there are.
+    fn changed_paths(&self, old: &dyn Inspect, most: usize) -> Option<(Vec<String>, usize)>;
 
     fn as_any(&self) -> &dyn Any;
 }

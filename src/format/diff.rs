@@ -32,7 +32,13 @@ pub(super) fn differences(trees: Both<&Tree>, masks: &Masks) -> Vec<Difference> 
         }
     }
     let mut differences = Vec::new();
+    let mut room = Some(MAX_PATHS);
     walk(trees, |found| {
+        let Some(left) = room else {
+            return;
+        };
+        let path = found.written();
+        room = left.checked_sub(path.len());
         let text = |side: usize| trees[side].scalar(found.ids[side]?);
         let is_secret = |side| text(side).is_some_and(|text| secrets.contains(text));
         // A tag may be text that somebody forgot to put in quotes.
@@ -52,17 +58,20 @@ pub(super) fn differences(trees: Both<&Tree>, masks: &Masks) -> Vec<Difference> 
             })
         };
         let (old, new) = (value(0), value(1));
-        let path = found.written();
         differences.push(Difference { path, old, new });
     });
     differences
 }
 
-/// Returns the path of every difference.
-pub(super) fn changed_paths(trees: Both<&Tree>) -> Vec<String> {
-    let mut paths = Vec::new();
-    walk(trees, |found| paths.push(found.written()));
-    paths
+/// Returns the paths of the first differences, no more than `most`, and how many more
+/// there are.
+pub(super) fn changed_paths(trees: Both<&Tree>, most: usize) -> (Vec<String>, usize) {
+    let (mut paths, mut more) = (Vec::new(), 0);
+    walk(trees, |found| match paths.len() < most {
+        true => paths.push(found.written()),
+        false => more += 1,
+    });
+    (paths, more)
 }
 
 /// A field that differs.
@@ -117,12 +126,11 @@ impl Step<'_> {
     }
 }
 
-/// Calls `note` with every difference, as long as there is room for their paths.
+/// Calls `note` with every difference.
 fn walk(trees: Both<&Tree>, note: impl FnMut(&Found<'_, '_>)) {
     let mut walk = Walk {
         trees,
         path: Vec::new(),
-        room: MAX_PATHS,
         note,
     };
     walk.step(StepKind::Root, trees.map(|tree| tree.root));
@@ -131,7 +139,6 @@ fn walk(trees: Both<&Tree>, note: impl FnMut(&Found<'_, '_>)) {
 struct Walk<'a, F> {
     trees: Both<&'a Tree>,
     path: Vec<Step<'a>>,
-    room: usize,
     note: F,
 }
 
@@ -233,12 +240,7 @@ impl<'a, F: FnMut(&Found<'_, '_>)> Walk<'a, F> {
 
     fn note(&mut self, ids: Both<Option<Id>>, is_tag: bool) {
         let path = &self.path;
-        let found = Found { path, ids, is_tag };
-        let room = self.room.checked_sub(found.written().len());
-        self.room = room.unwrap_or_default();
-        if room.is_some() {
-            (self.note)(&found);
-        }
+        (self.note)(&Found { path, ids, is_tag });
     }
 }
 

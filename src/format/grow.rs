@@ -290,13 +290,13 @@ impl<'t> Builder<'t> {
         };
         let mut more = Vec::new();
         for id in listed {
-            let Some(merged) = self.tree.plain_map(*id) else {
+            if !self.tree.is_plain_map(*id) {
                 let mut path = self.path(map);
                 path.push(Segment::Key(MERGE_KEY.into()));
                 return Err(Flaw::NoMap(path, self.tree.node(value).at));
-            };
-            let new = merged.into_iter();
-            more.extend(new.filter(|(key, _)| known.insert(self.tree.key(*key))));
+            }
+            let merged = self.tree.map_entries(*id);
+            more.extend(merged.filter(|(key, _)| known.insert(self.tree.key(*key))));
         }
         drop(known);
         // Else merge keys in what they stand for, level in level, would be quadratic.

@@ -13,6 +13,7 @@ mod grow;
 #[cfg(feature = "json")]
 mod json;
 mod mask;
+mod merge;
 mod reader;
 mod scalar;
 mod secret;
@@ -36,6 +37,7 @@ use crate::engine::{
     Report, Violation,
 };
 use grow::{Builder, Flaw, MAX_DEPTH, MAX_KEY, Room};
+use merge::Laid;
 use reader::{Reader, UnknownKey};
 use tree::{At, Id, Style, Tree};
 
@@ -130,9 +132,9 @@ impl Inspect for Tree {
         Some(diff::differences([old, self], masks))
     }
 
-    fn changed_paths(&self, old: &dyn Inspect) -> Option<Vec<String>> {
+    fn changed_paths(&self, old: &dyn Inspect, most: usize) -> Option<(Vec<String>, usize)> {
         let old = old.as_any().downcast_ref::<Tree>()?;
-        Some(diff::changed_paths([old, self]))
+        Some(diff::changed_paths([old, self], most))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -152,24 +154,23 @@ fn read(document: &Document, limits: &Limits) -> Result<Tree, Report> {
         bytes: limits.bytes(),
     };
     let mut report = Report::new();
+    let mut layers = Vec::new();
     for (index, layer) in document.layers().iter().enumerate() {
         tree.secret_layers.push(layer.is_secret());
         match read_layer(layer, index as u32, &mut room, &mut tree) {
-            Ok(id) => {
-                tree.root = Some(match tree.root {
-                    Some(root) => tree.lay(root, id),
-                    None => id,
-                });
-            }
+            Ok(id) => layers.push(Laid {
+                id,
+                is_first: layers.is_empty(),
+            }),
             Err(Flaw::Nothing) if layer.is_optional() => {}
             Err(flaw) => report.push(violation(document, index, limits, flaw)),
         }
     }
-    if report.is_empty() {
-        Ok(tree)
-    } else {
-        Err(report)
+    if !report.is_empty() {
+        return Err(report);
     }
+    tree.root = tree.merge(&layers);
+    Ok(tree)
 }
 
 /// Reads one layer as a whole document.

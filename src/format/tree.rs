@@ -1,12 +1,12 @@
 //! A document as a tree in which every node knows its place: in which layer it stands,
-//! and where in it. Layers are laid over each other here. How a tree grows, and within
-//! which bounds, is in `grow.rs`.
+//! and where in it. How a tree grows, and within which bounds, is in `grow.rs`; how
+//! layers are laid over each other, in `merge.rs`.
 //!
 //! All nodes are in one arena, so that nothing recurses to drop them. What an alias
 //! stands for is not copied but pointed at.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -295,75 +295,19 @@ impl Tree {
         })
     }
 
-    /// Lays one node over another: mappings are merged key by key, anything else
-    /// replaces, a null removes. A value that is left out says nothing.
-    pub(super) fn lay(&mut self, base: Id, over: Id) -> Id {
-        let Some(above) = self.plain_map(over) else {
-            return over;
+    /// Returns whether it is a mapping, and not one that a tag makes a variant.
+    pub(super) fn is_plain_map(&self, id: Id) -> bool {
+        let node = self.node(id);
+        matches!(node.kind, Kind::Map(_)) && !matches!(node.tag, Tag::Own(_))
+    }
+
+    /// Returns the entries of a mapping; none of anything else.
+    pub(super) fn map_entries(&self, id: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
+        let span = match self.node(id).kind {
+            Kind::Map(entries) => entries,
+            _ => Span::default(),
         };
-        let below = self.plain_map(base).unwrap_or_default();
-        let mut slots: Vec<_> = below.iter().map(|entry| Some(*entry)).collect();
-        let places = self.places(&below, &above);
-        for ((key, value), place) in above.into_iter().zip(places) {
-            match place {
-                _ if self.is_null(value) => {
-                    if let Some(place) = place {
-                        slots[place] = None;
-                    }
-                }
-                Some(place) => {
-                    if let Some((key, old)) = slots[place].filter(|_| !self.is_left_out(value)) {
-                        slots[place] = Some((key, self.lay(old, value)));
-                    }
-                }
-                None => {
-                    let value = self.without_nulls(value);
-                    slots.push(Some((key, value)));
-                }
-            }
-        }
-        let entries: Vec<_> = slots.into_iter().flatten().collect();
-        let Node { tag, at, .. } = self.node(over);
-        self.add_map(&entries, tag, at)
-    }
-
-    /// Returns a node as it is laid over nothing: a null removes there as well.
-    fn without_nulls(&mut self, id: Id) -> Id {
-        match self.plain_map(id) {
-            Some(entries) if !entries.is_empty() => self.lay(id, id),
-            _ => id,
-        }
-    }
-
-    /// Returns for each entry which entry below has the same key. Keys from sources
-    /// that know only strings match any key of that text.
-    fn places(&self, below: &[(Id, Id)], above: &[(Id, Id)]) -> Vec<Option<usize>> {
-        let known = below.iter().enumerate();
-        let known: BTreeMap<_, _> = known.map(|(at, (key, _))| (self.key(*key), at)).collect();
-        let find = |(key, _): &(Id, Id)| {
-            let key = self.key(*key);
-            let same = known.get(&key).or_else(|| match &key {
-                Key::Name(text) => known.get(&Key::Typed(text)),
-                Key::Typed(text) => known.get(&Key::Name(text)),
-                Key::Written(_) => None,
-            });
-            same.copied()
-        };
-        above.iter().map(find).collect()
-    }
-
-    /// Returns the entries of a mapping that is nothing else.
-    pub(super) fn plain_map(&self, id: Id) -> Option<Vec<(Id, Id)>> {
-        match self.node(id) {
-            Node {
-                tag: Tag::Own(_), ..
-            } => None,
-            Node {
-                kind: Kind::Map(entries),
-                ..
-            } => Some(self.entries(entries).collect()),
-            _ => None,
-        }
+        self.entries(span)
     }
 
     /// Returns the node at a path, or the nearest one around it, and how many segments
