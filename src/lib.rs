@@ -63,13 +63,16 @@
 //! # Features
 //!
 //! - `std` (default): files, the thread, the clock, the log. Without it, what is
-//!   left is the engine, which needs `alloc` only.
+//!   left is the engine and reading, which need `alloc` only.
 //! - `testing`: the contract that every detector keeps, as a suite to run your
 //!   own against.
-//! - `yaml` (default, implies `std`): YAML files, by `serde_yaml`.
+//! - `yaml` (default): reading YAML, by `granit-parser`, without `std`, too.
+//! - `values` (default, implies `std` and `yaml`): values set in code, written by
+//!   `serde_yaml`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `signal`: SIGHUP as "reload now", on Unix.
-//! - `toml`, `json`: files that end so are read by parsers of their own.
+//! - `toml`, `json` (both imply `yaml`): files that end so are read by readers of their
+//!   own, without `std`, too.
 
 #![no_std]
 #![forbid(unsafe_code)]
