@@ -273,6 +273,7 @@ fn keys_per_file_are_strings_as_they_are() {
         ("secrets/old~", "no"),
     ]);
     let builder = world.base().then_key_per_file(world.path("secrets"));
+    let builder = builder.allow_empty_keys();
     let reloader = World::load(builder).unwrap();
     let value = reloader.handle().load();
     let expected: Value = serde_yaml::from_str(

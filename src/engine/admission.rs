@@ -287,15 +287,16 @@ fn within_limits(limits: Limits, document: &Document) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A layer that says nothing, and may not.
+/// A layer that says nothing, and may not. A key that was emptied is no key.
 fn must_not_be_so(layer: &Layer) -> bool {
-    *layer.content() == Content::Document && !layer.is_optional() && is_blank(layer.bytes())
+    let counts = *layer.content() == Content::Document || layer.is_secret();
+    counts && !layer.is_optional() && is_blank(layer.bytes())
 }
 
 /// Nothing but white space, or a byte order mark: the first half of "missing,
 /// empty, comment-only and truncated are never all defaults". Comments are the
 /// format's to know.
-fn is_blank(bytes: &[u8]) -> bool {
+pub(crate) fn is_blank(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     bytes.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
 }

@@ -33,6 +33,8 @@ mod step;
 mod trial;
 mod version;
 
+#[cfg(feature = "std")]
+pub(crate) use admission::is_blank;
 pub use built::Built;
 pub use catch::{Catch, Panicked};
 pub use change::Change;

@@ -71,11 +71,11 @@ impl<C: PartialEq> Settle<C> {
         Settled::Waiting(since.saturating_add(self.time))
     }
 
-    /// Takes what is waiting as ready: there is other evidence that it is whole.
-    pub fn accept(&mut self) {
-        if let Some((content, _)) = self.candidate.take() {
-            self.offered = Some(content);
-        }
+    /// Takes `content` as ready, whatever is waiting: there is other evidence that it is
+    /// whole.
+    pub fn accept(&mut self, content: C) {
+        self.candidate = None;
+        self.offered = Some(content);
     }
 
     /// Forgets what was waiting: there is evidence that it moved, or it could

@@ -818,6 +818,16 @@ impl<T: Send + Sync + 'static> Builder<T> {
         self.then("then_key_per_file", |file| file.then_key_per_file(path))
     }
 
+    /// Lets the folders of keys that were named so far be empty, and keys in them; see
+    /// [`FileDetector::allow_empty_keys`].
+    ///
+    /// # Panics
+    ///
+    /// As [`then_file`](Self::then_file) does.
+    pub fn allow_empty_keys(self) -> Self {
+        self.then("allow_empty_keys", FileDetector::allow_empty_keys)
+    }
+
     fn then(mut self, name: &str, then: impl FnOnce(FileDetector) -> FileDetector) -> Self {
         let Source::File(file) = self.source else {
             core::panic!("{name}() adds to files; this builder has a detector of its own");

@@ -11,6 +11,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod watched;
+mod witness;
 
 use core::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::engine::{
 };
 use read::ReadError;
 use sources::{Kind, Source};
-use watched::Came;
+use witness::{Seen, Witness};
 
 /// The debounce of the original recipe.
 const DEFAULT_SETTLE: Duration = Duration::from_millis(100);
@@ -39,9 +40,8 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// says so.
 const MOVED_PAUSE: Duration = Duration::from_millis(10);
 
-/// A file that never holds still for the settle time may pass after so many
-/// settle times if it was only ever replaced by another, and this one was
-/// renamed into place, so in whole.
+/// A file that never holds still for the settle time may pass after so many settle
+/// times if it was renamed into place and is known to be whole; see `witness.rs`.
 const PATIENCE: u32 = 20;
 
 /// A [`Detector`] for one file, or for several that are read as one.
@@ -69,18 +69,12 @@ pub struct FileDetector {
     /// How many looks in a row the stamps alone were trusted.
     trusted: u32,
     refresh: bool,
-    restless: Option<Restless>,
+    /// Since when there is content that differs from what was offered, and has not held
+    /// still.
+    restless: Option<Duration>,
+    witness: Option<Witness>,
     #[cfg(test)]
     meanwhile: tests::Meanwhile,
-}
-
-/// Content that differs from what was offered, and has not held still yet.
-#[derive(Clone, Copy, Debug)]
-struct Restless {
-    since: Duration,
-    /// Whether every sighting so far was of another file, so that none was seen
-    /// being written.
-    replaced: bool,
 }
 
 /// Why a look had no result.
@@ -88,9 +82,8 @@ struct Restless {
 enum Failed {
     /// Something about what has this name.
     At(Arc<str>, ReadError),
-    /// A file changed between its stamps. `written` if that was not by putting
-    /// another file in its place.
-    Moved { written: bool },
+    /// A file changed between its stamps.
+    Moved,
 }
 
 impl Failed {
@@ -110,6 +103,7 @@ impl FileDetector {
             trusted: 0,
             refresh: false,
             restless: None,
+            witness: None,
             #[cfg(test)]
             meanwhile: tests::Meanwhile::default(),
         }
@@ -143,11 +137,21 @@ impl FileDetector {
     /// Adds a folder in which each file is one value: its name is the key, at the
     /// top of the document, its content the value, a string, without a line feed at
     /// its end. It is how Docker and Kubernetes hand out secrets (`/run/secrets`).
-    /// The folder has to be there. Names that begin with a dot or end in `~`, and
-    /// folders, do not count. More than 1000 files are an error.
+    /// The folder has to be there and to hold a key, and no key may be empty: a mount
+    /// that vanished, or a file that was truncated, must not take secrets away; see
+    /// [`allow_empty_keys`](Self::allow_empty_keys). Names that begin with a dot or end
+    /// in `~`, and folders, do not count. More than 1000 files are an error. None of
+    /// its values is ever shown.
     #[must_use]
     pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
         self.then(Kind::Keys, path.as_ref())
+    }
+
+    /// Lets the folders of keys that were named so far be empty, and keys in them.
+    #[must_use]
+    pub fn allow_empty_keys(mut self) -> Self {
+        self.sources.iter_mut().for_each(Source::allow_empty);
+        self
     }
 
     fn then(mut self, kind: Kind, path: &Path) -> Self {
@@ -188,15 +192,23 @@ impl FileDetector {
         for source in &mut self.sources {
             source.list()?;
         }
-        let document = self.read()?;
+        let seen = self.read(self.is_out_of_patience(now))?;
         for source in &self.sources {
             source.must_be_the_same()?;
         }
-        let came = self.remember(now);
-        Ok(match self.settle.see(document, now) {
+        if self.remember(now) {
+            // Equal bytes may be the same half of two writes.
+            self.settle.disturb();
+        }
+        let document = Document::new(
+            seen.iter()
+                .filter_map(|s| s.layer.clone())
+                .collect::<Vec<_>>(),
+        );
+        Ok(match self.settle.see(document.clone(), now) {
             Settled::Unchanged => self.rest(),
             Settled::Ready => self.offer(),
-            Settled::Waiting(until) => self.wait(until, came, now),
+            Settled::Waiting(until) => self.wait(until, document, seen, now),
         })
     }
 
@@ -213,34 +225,33 @@ impl FileDetector {
 
     /// Reads the whole set. Each file has to be the very one whose stamp was
     /// taken.
-    fn read(&self) -> Result<Document, Failed> {
-        let mut layers = Vec::new();
+    fn read(&self, hold: bool) -> Result<Vec<Seen>, Failed> {
+        let mut all = Vec::new();
         let mut left = self.max_bytes;
-        let members = self.sources.iter().flat_map(|s| &s.members);
-        for (index, member) in members.enumerate() {
+        for (index, member) in self.members().enumerate() {
             self.meanwhile(Step::Stamped(index));
-            if let Some(layer) = member.read(left)? {
-                left = left.saturating_sub(layer.bytes().len());
-                layers.push(layer);
-            }
+            let seen = member.read(left, hold)?;
+            let bytes = seen.layer.as_ref().map_or(0, |layer| layer.bytes().len());
+            left = left.saturating_sub(bytes);
+            all.push(seen);
             self.meanwhile(Step::Read(index));
         }
-        Ok(Document::new(layers))
+        Ok(all)
     }
 
-    /// The set was read whole under these stamps. Says how what is new in it came
-    /// there.
-    fn remember(&mut self, now: Duration) -> Came {
+    fn members(&self) -> impl Iterator<Item = &sources::Member> {
+        self.sources.iter().flat_map(|source| &source.members)
+    }
+
+    /// The set was read whole under these stamps. Returns whether that of a file is new.
+    fn remember(&mut self, now: Duration) -> bool {
         self.refresh = false;
         self.trusted = 0;
-        let mut came = Came {
-            replaced: true,
-            renamed: true,
-        };
+        let mut moved = false;
         for source in &mut self.sources {
-            source.remember(now, &mut came);
+            moved |= source.remember(now);
         }
-        came
+        moved
     }
 
     /// What is there is what was offered last.
@@ -251,8 +262,7 @@ impl FileDetector {
 
     fn at_rest(&mut self) {
         self.restless = None;
-        let watched = self.sources.iter_mut().flat_map(Source::watched);
-        watched.for_each(watched::Watched::offered);
+        self.witness = None;
     }
 
     fn offer(&mut self) -> Sighting {
@@ -264,34 +274,48 @@ impl FileDetector {
     }
 
     /// New content that has not held still for long enough. Where it never does,
-    /// because somebody renames a new file into place again and again, each is
-    /// whole, and after some patience one of them may pass.
-    fn wait(&mut self, until: Duration, came: Came, now: Duration) -> Sighting {
-        let restless = self.restless(now, came.replaced);
-        let patience = self.settle.time().saturating_mul(PATIENCE);
-        let patient = now.saturating_sub(restless.since) < patience;
-        if patient || !restless.replaced || !came.renamed {
+    /// because somebody renames a new file into place again and again, each is whole,
+    /// and after some patience one of them may pass.
+    fn wait(
+        &mut self,
+        until: Duration,
+        document: Document,
+        seen: Vec<Seen>,
+        now: Duration,
+    ) -> Sighting {
+        self.restless.get_or_insert(now);
+        if !self.is_out_of_patience(now) {
             return Sighting::Settling { until };
         }
-        self.settle.accept();
-        self.offer()
+        let settled = |witness: &Witness| now.saturating_sub(witness.at) >= self.settle.time();
+        match &self.witness {
+            Some(witness) if !settled(witness) => {}
+            Some(witness) if self.holds(witness, &seen) => {
+                let whole = witness.document.clone();
+                self.settle.accept(whole);
+                return self.offer();
+            }
+            _ => self.witness = Some(Witness::new(now, document, seen)),
+        }
+        Sighting::Settling { until }
     }
 
-    /// There is content that moves; says since when, and how.
-    fn restless(&mut self, now: Duration, replaced: bool) -> Restless {
-        let restless = self.restless.get_or_insert(Restless {
-            since: now,
-            replaced: true,
-        });
-        restless.replaced &= replaced;
-        *restless
+    fn holds(&self, witness: &Witness, now: &[Seen]) -> bool {
+        let members: Vec<_> = self.members().collect();
+        witness.holds(&members, now, self.max_bytes)
+    }
+
+    fn is_out_of_patience(&self, now: Duration) -> bool {
+        let patience = self.settle.time().saturating_mul(PATIENCE);
+        let waited = |since| now.saturating_sub(since) >= patience;
+        self.restless.is_some_and(waited)
     }
 
     /// A file changed between its stamps: what was read may be half of one and
     /// half of another, so it does not count.
-    fn moved(&mut self, written: bool, now: Duration) -> Sighting {
+    fn moved(&mut self, now: Duration) -> Sighting {
         self.settle.disturb();
-        self.restless(now, !written);
+        self.restless.get_or_insert(now);
         let pause = self.settle.time().max(MOVED_PAUSE);
         Sighting::Settling {
             until: now.saturating_add(pause),
@@ -300,10 +324,11 @@ impl FileDetector {
 
     fn failed(&mut self, origin: &Arc<str>, error: ReadError) -> DetectError {
         self.settle.disturb();
-        self.restless = None;
+        self.at_rest();
         let watched = self.sources.iter_mut().flat_map(Source::watched);
         watched.for_each(watched::Watched::forget);
-        describe(error, origin, self.max_bytes)
+        let is_one = self.members().count() < 2;
+        describe(error, origin, self.max_bytes, is_one)
     }
 
     /// Where tests let something happen in the middle of a look.
@@ -327,7 +352,7 @@ impl Detector for FileDetector {
     fn poll(&mut self, now: Duration) -> Result<Sighting, DetectError> {
         match self.look(now) {
             Ok(sighting) => Ok(sighting),
-            Err(Failed::Moved { written }) => Ok(self.moved(written, now)),
+            Err(Failed::Moved) => Ok(self.moved(now)),
             Err(Failed::At(origin, error)) => Err(self.failed(&origin, error)),
         }
     }
@@ -343,21 +368,31 @@ pub(super) fn read_whole(
     origin: &Arc<str>,
     max: usize,
 ) -> Result<Vec<u8>, DetectError> {
-    let read = read::bounded(path, max).map_err(|error| describe(error, origin, max))?;
-    Ok(read.0)
+    let read = read::bounded(path, max).map_err(|error| describe(error, origin, max, true))?;
+    Ok(read.bytes)
 }
 
-/// `max` is the limit for all files together.
-fn describe(error: ReadError, origin: &Arc<str>, max: usize) -> DetectError {
+/// Returns what is said of an error. `max` is the limit for all files together.
+fn describe(error: ReadError, origin: &Arc<str>, max: usize, is_one: bool) -> DetectError {
     use DetectErrorKind as Kind;
     let (kind, message) = match error {
         ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
         ReadError::NotAFolder(what) => (Kind::NotAFile, format!("expected a folder, found {what}")),
         ReadError::TooMany(max) => (Kind::TooLarge, format!("holds more than {max} files")),
-        ReadError::TooLarge => (
-            Kind::TooLarge,
-            format!("larger than the limit of {max} bytes"),
+        ReadError::NoKeys => (Kind::Other, "holds no key; is it mounted?".into()),
+        ReadError::NameIsNoText(name) => (
+            Kind::Other,
+            format!("the name of a file in it is not UTF-8: {name}"),
         ),
+        ReadError::TooLarge => {
+            let all = if is_one {
+                ""
+            } else {
+                "all files together are "
+            };
+            let message = format!("{all}larger than the limit of {max} bytes");
+            (Kind::TooLarge, message)
+        }
         ReadError::Io(error) => match error.kind() {
             io::ErrorKind::NotFound => (Kind::NotFound, String::from("no such file")),
             io::ErrorKind::PermissionDenied => {

@@ -1,7 +1,7 @@
 //! Reads a file that may be anything: never hangs on opening a pipe, never takes
 //! more than the limit and one byte.
 
-use super::super::std::fs::{self, FileType, Metadata, OpenOptions};
+use super::super::std::fs::{self, File, FileType, Metadata, OpenOptions};
 use super::super::std::io::{self, Read as _};
 use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
@@ -13,6 +13,10 @@ pub(super) enum ReadError {
     NotAFile(&'static str),
     NotAFolder(&'static str),
     TooMany(usize),
+    /// A folder of keys is empty.
+    NoKeys,
+    /// The name of a file in a folder.
+    NameIsNoText(String),
     TooLarge,
     Io(io::Error),
 }
@@ -45,9 +49,17 @@ pub(super) fn folder_stamp(path: &Path) -> Result<Stamp, ReadError> {
     Err(ReadError::NotAFolder(found))
 }
 
-/// The content of the file at `path`, and the stamp of the very file that was
-/// opened.
-pub(super) fn bounded(path: &Path, max: usize) -> Result<(Vec<u8>, Stamp), ReadError> {
+/// A file that was opened and read.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) bytes: Vec<u8>,
+    /// Of the very file that was opened.
+    pub(super) stamp: Stamp,
+    pub(super) file: File,
+}
+
+/// Reads the file at `path`.
+pub(super) fn bounded(path: &Path, max: usize) -> Result<Opened, ReadError> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -62,16 +74,27 @@ pub(super) fn bounded(path: &Path, max: usize) -> Result<(Vec<u8>, Stamp), ReadE
     // asked again of what was opened.
     let metadata = file.metadata()?;
     must_be_a_file(&metadata)?;
+    let bytes = content(&file, &metadata, max)?;
+    let stamp = Stamp::of(&metadata);
+    Ok(Opened { bytes, stamp, file })
+}
+
+/// Reads an open file from where it stands, and one byte more than `max` at most.
+pub(super) fn content(file: &File, metadata: &Metadata, max: usize) -> Result<Vec<u8>, ReadError> {
     if metadata.len() > max as u64 {
         return Err(ReadError::TooLarge);
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    let mut bytes = Vec::new();
+    let size = metadata.len() as usize + 1;
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     let taken = (max as u64).saturating_add(1);
     file.take(taken).read_to_end(&mut bytes)?;
     if bytes.len() > max {
         return Err(ReadError::TooLarge);
     }
-    Ok((bytes, Stamp::of(&metadata)))
+    Ok(bytes)
 }
 
 fn must_be_a_file(metadata: &Metadata) -> Result<(), ReadError> {

@@ -12,9 +12,10 @@ use super::super::std::{format, vec};
 use super::Failed;
 use super::read::{self, ReadError};
 use super::stamp::Stamp;
-use super::watched::{Came, Watched};
-use crate::engine::Layer;
+use super::watched::Watched;
+use super::witness::Seen;
 use crate::engine::path::{PathDisplay, Segment};
+use crate::engine::{Layer, is_blank};
 
 /// A folder of more files than this is taken for the wrong folder.
 const MAX_FILES: usize = 1000;
@@ -39,6 +40,8 @@ pub(super) enum Kind {
     DropIns,
     /// A folder whose files are values, each named by its key.
     Keys,
+    /// The same, where values and the folder may be empty.
+    EmptyKeys,
 }
 
 /// One file of the set.
@@ -55,7 +58,7 @@ impl Source {
     pub(super) fn new(kind: Kind, path: &Path) -> Self {
         let origin: Arc<str> = path.to_string_lossy().into();
         let path = absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let is_folder = matches!(kind, Kind::DropIns | Kind::Keys);
+        let is_folder = matches!(kind, Kind::DropIns | Kind::Keys | Kind::EmptyKeys);
         let file = || Member::new(kind, path.clone(), origin.clone(), String::new());
         Source {
             kind,
@@ -63,6 +66,13 @@ impl Source {
             members: if is_folder { vec![] } else { vec![file()] },
             path,
             origin,
+        }
+    }
+
+    /// Lets keys, and a folder of them, be empty.
+    pub(super) fn allow_empty(&mut self) {
+        if self.kind == Kind::Keys {
+            self.kind = Kind::EmptyKeys;
         }
     }
 
@@ -117,16 +127,22 @@ impl Source {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            // A name that is no text cannot be shown, nor be a key.
-            let Some(name) = name.to_str() else {
-                continue;
-            };
-            if self.counts(name) {
-                names.push(String::from(name));
+            let shown = name.to_string_lossy();
+            match name.to_str() {
+                Some(name) if self.counts(name) => names.push(String::from(name)),
+                // A name that is no text cannot be a key, nor be asked for in a log.
+                None if self.counts(&shown) => {
+                    let name = shown.into_owned();
+                    return Err(Failed::at(&self.origin, ReadError::NameIsNoText(name)));
+                }
+                _ => {}
             }
             if names.len() > MAX_FILES {
                 return Err(Failed::at(&self.origin, ReadError::TooMany(MAX_FILES)));
             }
+        }
+        if names.is_empty() && self.kind == Kind::Keys {
+            return Err(Failed::at(&self.origin, ReadError::NoKeys));
         }
         names.sort_unstable();
         Ok(names)
@@ -171,17 +187,21 @@ impl Source {
         if same {
             return Ok(());
         }
-        Err(Failed::Moved { written: false })
+        Err(Failed::Moved)
     }
 
-    /// It was read whole under the stamps that it has.
-    pub(super) fn remember(&mut self, now: Duration, came: &mut Came) {
+    /// It was read whole under the stamps that it has. Returns whether that of a file is
+    /// new.
+    pub(super) fn remember(&mut self, now: Duration) -> bool {
         if let Some(folder) = &mut self.folder {
-            folder.remember_folder(now);
+            folder.remember(now);
         }
+        let mut moved = false;
         for member in &mut self.members {
-            member.watched.remember(now, came);
+            moved |= member.watched.is_new();
+            member.watched.remember(now);
         }
+        moved
     }
 
     /// Everything whose stamp decides whether to read.
@@ -235,43 +255,54 @@ impl Member {
             Kind::File => Err(Failed::at(&self.origin, error)),
             Kind::Optional => Ok(Stamp::ABSENT),
             // It was there when the folder was listed, or its link leads nowhere.
-            Kind::DropIns | Kind::Keys if self.path.is_symlink() => {
+            Kind::DropIns | Kind::Keys | Kind::EmptyKeys if self.path.is_symlink() => {
                 Err(Failed::at(&self.origin, error))
             }
-            Kind::DropIns | Kind::Keys => Ok(Stamp::ABSENT),
+            Kind::DropIns | Kind::Keys | Kind::EmptyKeys => Ok(Stamp::ABSENT),
         }
     }
 
-    /// Reads it as a layer; `None` if it is missing and may be.
-    pub(super) fn read(&self, max: usize) -> Result<Option<Layer>, Failed> {
+    /// Reads it as a layer, or finds it missing where it may be. It is kept open if
+    /// `hold` says so and it is new.
+    pub(super) fn read(&self, max: usize, hold: bool) -> Result<Seen, Failed> {
         if self.watched.stamp == Some(Stamp::ABSENT) {
             // One that vanished from its folder after it was listed is no longer
             // of the set.
             return match self.may_be_missing() {
-                true => Ok(None),
-                false => Err(Failed::Moved { written: false }),
+                true => Ok(Seen::missing(self.watched.stamp)),
+                false => Err(Failed::Moved),
             };
         }
-        let read = match read::bounded(&self.path, max) {
-            Ok(read) => read,
-            Err(ReadError::Io(error))
-                if error.kind() == ErrorKind::NotFound && self.kind != Kind::File =>
-            {
-                return Err(Failed::Moved { written: false });
+        let mut opened = match read::bounded(&self.path, max) {
+            Ok(opened) => opened,
+            Err(ReadError::Io(error)) if self.is_of_now(error.kind()) => {
+                return Err(Failed::Moved);
             }
             Err(error) => return Err(Failed::at(&self.origin, error)),
         };
-        let (bytes, opened) = read;
-        self.watched.must_still_be(&opened)?;
-        Ok(Some(self.layer(bytes)))
+        self.watched.must_still_be(&opened.stamp)?;
+        let bytes = core::mem::take(&mut opened.bytes);
+        if self.kind == Kind::Optional && is_blank(&bytes) {
+            // It says as little as if it were missing, and so makes no version.
+            return Ok(Seen::missing(self.watched.stamp));
+        }
+        let layer = self.layer(bytes);
+        Ok(Seen::new(layer, opened, hold && self.watched.is_new()))
     }
 
-    fn layer(&self, mut bytes: Vec<u8>) -> Layer {
+    /// Whether an error is of this moment: somebody holds a lease on the file and is
+    /// asked to give it back (`fcntl(2)`, `F_SETLEASE`), or the file was just removed.
+    fn is_of_now(&self, error: ErrorKind) -> bool {
+        let is_gone = error == ErrorKind::NotFound && self.kind != Kind::File;
+        is_gone || error == ErrorKind::WouldBlock
+    }
+
+    pub(super) fn layer(&self, mut bytes: Vec<u8>) -> Layer {
         let origin = self.origin.clone();
         match self.kind {
             Kind::File | Kind::DropIns => Layer::new(origin, bytes),
             Kind::Optional => Layer::new(origin, bytes).optional(),
-            Kind::Keys => {
+            Kind::Keys | Kind::EmptyKeys => {
                 // `echo` and editors end the last line; the value does not.
                 if bytes.ends_with(b"\n") {
                     bytes.pop();
@@ -280,7 +311,11 @@ impl Member {
                     }
                 }
                 let path = [Segment::Key(self.name.clone())];
-                Layer::text(origin, format!("{}", PathDisplay(&path)), bytes).secret()
+                let layer = Layer::text(origin, format!("{}", PathDisplay(&path)), bytes).secret();
+                match self.kind {
+                    Kind::EmptyKeys => layer.optional(),
+                    _ => layer,
+                }
             }
         }
     }

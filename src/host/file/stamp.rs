@@ -58,20 +58,17 @@ impl Stamp {
         }
     }
 
-    /// Whether both are of the same file. Where that cannot be told, the answer
-    /// is the one that promises less.
-    pub(super) fn is_the_same_file(&self, other: &Stamp) -> bool {
-        if !self.there || !other.there {
-            return false;
-        }
+    /// Whether a file that is still open shows that nobody wrote to it since this stamp
+    /// was taken. `unlinked` if it lost a name meanwhile, which moves its change time.
+    pub(super) fn is_unwritten(&self, now: &Stamp, unlinked: bool) -> bool {
         #[cfg(unix)]
-        let same = self.device_and_inode == other.device_and_inode && self.born == other.born;
+        let untouched = unlinked || self.changed == now.changed;
         #[cfg(not(unix))]
-        let same = {
-            let _ = other;
+        let untouched = {
+            let _ = unlinked;
             true
         };
-        same
+        untouched && self.size == now.size && self.modified == now.modified
     }
 
     /// Whether the file was renamed after its last write: a rename moves the

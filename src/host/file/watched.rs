@@ -12,8 +12,6 @@ pub(super) struct Watched {
     /// The stamp at this look, while it lasts.
     pub(super) stamp: Option<Stamp>,
     read: Option<Read>,
-    /// The stamp under which its content was offered last.
-    offered: Option<Stamp>,
 }
 
 /// The last time that it was read whole.
@@ -24,15 +22,6 @@ struct Read {
     since: Duration,
     /// The look that read the file under this stamp last.
     last: Duration,
-}
-
-/// How content that is new came to be there.
-#[derive(Clone, Copy)]
-pub(super) struct Came {
-    /// Every file that is new is another than before.
-    pub(super) replaced: bool,
-    /// And was renamed into place.
-    pub(super) renamed: bool,
 }
 
 impl Watched {
@@ -47,48 +36,29 @@ impl Watched {
         self.stamp.as_ref() == Some(&read.stamp) && old
     }
 
+    /// Whether it was not read yet under the stamp that it has now.
+    pub(super) fn is_new(&self) -> bool {
+        self.stamp != self.read.map(|read| read.stamp)
+    }
+
     pub(super) fn must_still_be(&self, stamp: &Stamp) -> Result<(), Failed> {
         match &self.stamp {
             Some(before) if before == stamp => Ok(()),
-            Some(before) => Err(Failed::Moved {
-                written: before.is_the_same_file(stamp),
-            }),
-            None => Err(Failed::Moved { written: true }),
+            _ => Err(Failed::Moved),
         }
     }
 
-    /// It was read whole under the stamp that it has. Says how, if it is new.
-    pub(super) fn remember(&mut self, now: Duration, came: &mut Came) {
+    /// It was read whole under the stamp that it has.
+    pub(super) fn remember(&mut self, now: Duration) {
         let Some(stamp) = self.stamp else {
             return;
         };
-        let mut since = now;
-        match &self.read {
-            Some(read) if read.stamp == stamp => since = read.since,
-            other => {
-                let same_file = |read: &Read| stamp.is_the_same_file(&read.stamp);
-                came.replaced &= !other.as_ref().is_some_and(same_file);
-            }
-        }
-        // Of all that is new since the last offer, not since the last look.
-        if self.offered != Some(stamp) {
-            came.renamed &= stamp.was_renamed();
-        }
+        let since = match &self.read {
+            Some(read) if read.stamp == stamp => read.since,
+            _ => now,
+        };
         let last = now;
         self.read = Some(Read { stamp, since, last });
-    }
-
-    /// The same for a folder, whose stamp says nothing of how its files came.
-    pub(super) fn remember_folder(&mut self, now: Duration) {
-        let mut ignored = Came {
-            replaced: true,
-            renamed: true,
-        };
-        self.remember(now, &mut ignored);
-    }
-
-    pub(super) fn offered(&mut self) {
-        self.offered = self.stamp;
     }
 
     pub(super) fn forget(&mut self) {

@@ -1,0 +1,108 @@
+//! Evidence that content is whole although the file at the path never holds still:
+//! the file that was read then is kept open, and shows a settle time later that nobody
+//! wrote to it. Times alone prove nothing, for anybody can set them.
+
+use core::time::Duration;
+
+use super::super::std::fs::{File, Metadata};
+use super::super::std::io::{Seek as _, SeekFrom};
+use super::super::std::prelude::rust_2024::*;
+use super::read::{self, Opened};
+use super::sources::Member;
+use super::stamp::Stamp;
+use crate::engine::{Document, Layer};
+
+/// What one look found, all of it.
+#[derive(Debug)]
+pub(super) struct Witness {
+    pub(super) at: Duration,
+    pub(super) document: Document,
+    seen: Vec<Seen>,
+}
+
+/// What one look found of one file.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// `None` if it may be missing, and is.
+    pub(super) layer: Option<Layer>,
+    stamp: Option<Stamp>,
+    held: Option<Held>,
+}
+
+/// A file that is kept open.
+#[derive(Debug)]
+struct Held {
+    file: File,
+    /// How many names it had.
+    links: u64,
+}
+
+impl Witness {
+    pub(super) fn new(at: Duration, document: Document, seen: Vec<Seen>) -> Self {
+        Witness { at, document, seen }
+    }
+
+    /// Whether every file is known to have been whole then: its stamp and its bytes are
+    /// the same now, or it was renamed into place, and nobody wrote to it since.
+    pub(super) fn holds(&self, members: &[&Member], now: &[Seen], max: usize) -> bool {
+        let all = self.seen.iter().zip(members).zip(now);
+        members.len() == self.seen.len()
+            && all.into_iter().all(|((then, member), now)| {
+                let is_same_stamp = then.stamp == now.stamp && then.layer == now.layer;
+                is_same_stamp || then.is_unwritten(member, max)
+            })
+    }
+}
+
+impl Seen {
+    pub(super) const fn missing(stamp: Option<Stamp>) -> Self {
+        Seen {
+            layer: None,
+            stamp,
+            held: None,
+        }
+    }
+
+    pub(super) fn new(layer: Layer, opened: Opened, hold: bool) -> Self {
+        let Opened { stamp, file, .. } = opened;
+        let held = |file: File| {
+            let links = links(&file.metadata().ok()?);
+            Some(Held { file, links })
+        };
+        Seen {
+            layer: Some(layer),
+            stamp: Some(stamp),
+            held: if hold { held(file) } else { None },
+        }
+    }
+
+    fn is_unwritten(&self, member: &Member, max: usize) -> bool {
+        let (Some(held), Some(stamp), Some(layer)) = (&self.held, &self.stamp, &self.layer) else {
+            return false;
+        };
+        let unwritten = || {
+            let metadata = held.file.metadata().ok()?;
+            let unlinked = links(&metadata) < held.links;
+            if !stamp.was_renamed() || !stamp.is_unwritten(&Stamp::of(&metadata), unlinked) {
+                return None;
+            }
+            (&held.file).seek(SeekFrom::Start(0)).ok()?;
+            let bytes = read::content(&held.file, &metadata, max).ok()?;
+            Some(member.layer(bytes) == *layer)
+        };
+        unwritten() == Some(true)
+    }
+}
+
+fn links(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        use super::super::std::os::unix::fs::MetadataExt;
+        metadata.nlink()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        1
+    }
+}
