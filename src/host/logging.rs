@@ -155,6 +155,17 @@ pub(crate) fn look_panicked() {
     });
 }
 
+/// A file that is replaced outside of a container, and not inside.
+pub(crate) fn mount_of_its_own(name: &str) {
+    let name = OneLine(name);
+    guarded(|| {
+        log::warn!(
+            target: TARGET,
+            "{name} is a mount of its own: a replaced file will not arrive; mount its folder"
+        );
+    });
+}
+
 /// The last known good on disk is older than what is active.
 pub(crate) fn last_good_failed(name: &str, reason: &str) {
     let name = OneLine(name);

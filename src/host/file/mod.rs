@@ -5,6 +5,7 @@
 //! read at all; the bytes decide whether anything changed; and they count only
 //! once they have held still. What the bytes mean is not known here.
 
+mod mounts;
 mod read;
 mod sources;
 mod stamp;
@@ -73,6 +74,8 @@ pub struct FileDetector {
     /// still.
     restless: Option<Duration>,
     witness: Option<Witness>,
+    /// Whether the first look was taken, at which mounts are warned of.
+    began: bool,
     #[cfg(test)]
     meanwhile: tests::Meanwhile,
 }
@@ -104,6 +107,7 @@ impl FileDetector {
             refresh: false,
             restless: None,
             witness: None,
+            began: false,
             #[cfg(test)]
             meanwhile: tests::Meanwhile::default(),
         }
@@ -182,7 +186,19 @@ impl FileDetector {
         names.join(", ").into()
     }
 
+    /// Warns, once, of files that can only change in place.
+    fn begin(&mut self) {
+        if core::mem::replace(&mut self.began, true) {
+            return;
+        }
+        let files = self.sources.iter().filter_map(Source::file);
+        for name in mounts::among(files) {
+            super::logging::mount_of_its_own(name);
+        }
+    }
+
     fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
+        self.begin();
         for source in &mut self.sources {
             source.take_stamps()?;
         }

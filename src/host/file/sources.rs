@@ -69,6 +69,13 @@ impl Source {
         }
     }
 
+    /// Returns the path and its name, if it is one of a file.
+    pub(super) fn file(&self) -> Option<(&Path, &str)> {
+        self.folder
+            .is_none()
+            .then_some((&*self.path, &*self.origin))
+    }
+
     /// Lets keys, and a folder of them, be empty.
     pub(super) fn allow_empty(&mut self) {
         if self.kind == Kind::Keys {
