@@ -50,7 +50,7 @@
 //! - A program with threads: [`Reloader`], its [`start`](Reloader::start), and
 //!   a [`Handle`] for each reader.
 //! - A program with a loop of its own: [`Reloader::poll_once`] and
-//!   [`Reloader::next_look`].
+//!   [`Reloader::next_poll`].
 //! - A program without `std`: [`Engine`], with a [`Detector`] and a [`Format`]
 //!   of its own.
 //! - What happens on a change: [`Listener`].

@@ -122,7 +122,7 @@ fn g11_what_cannot_be_built_is_refused_told_once_and_tried_again() {
           test: the certificate is missing"
         ]
     );
-    assert_eq!(engine.next_look(), ms(2000));
+    assert_eq!(engine.next_poll(), ms(2000));
     number.asked.take();
     for second in 2..200 {
         let outcome = engine.poll(&mut script, ms(second * 1000));

@@ -210,7 +210,7 @@ fn g12_a_change_of_any_file_is_a_change_of_the_whole() {
     let mut look = || {
         loop {
             let outcome = reloader.poll_at(now).unwrap();
-            now = reloader.next_look();
+            now = reloader.next_poll();
             if !matches!(outcome, Outcome::Settling { .. }) {
                 return outcome;
             }

@@ -272,7 +272,7 @@ impl<T: 'static> Engine<T> {
         self,
         build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
     ) -> Engine<Built<T, S>> {
-        let unused = self.active.is_none() && self.status.last_look.is_none();
+        let unused = self.active.is_none() && self.status.last_poll.is_none();
         assert!(unused, "build() belongs before the first look");
         let listeners = self.listeners.map(|one| Box::new(OfConfig(one)) as _);
         Engine {
@@ -518,7 +518,7 @@ impl<T: 'static> Engine<T> {
     /// Goes back to the newest content before, under a new version: a change like
     /// any other, with every listener. What was active is not applied again until
     /// the source shows something else; until then a look says
-    /// [`Outcome::Held`].
+    /// [`Outcome::Quarantined`].
     ///
     /// # Errors
     ///
@@ -568,8 +568,8 @@ impl<T: 'static> Engine<T> {
     /// When the engine wants to be called again, on the timeline of `now`.
     /// Looking earlier does no harm.
     #[must_use]
-    pub fn next_look(&self) -> Duration {
-        self.status.next_look
+    pub fn next_poll(&self) -> Duration {
+        self.status.next_poll
     }
 
     /// The present state.
@@ -587,7 +587,7 @@ impl<T: 'static> Engine<T> {
 
     fn begin(&mut self, now: Duration) {
         self.begin_change(now);
-        self.status.last_look = Some(self.now);
+        self.status.last_poll = Some(self.now);
     }
 
     fn begin_change(&mut self, now: Duration) {
@@ -627,7 +627,7 @@ impl<T: 'static> Engine<T> {
     /// shows what was left is no more than what the rollback says.
     fn sighted_after(&mut self, rolled_back: Option<Version>, sighting: Sighting) -> Outcome {
         match (self.sighted(sighting), rolled_back) {
-            (Outcome::Held, Some(version)) => Outcome::RolledBack(version),
+            (Outcome::Quarantined, Some(version)) => Outcome::RolledBack(version),
             (outcome, _) => outcome,
         }
     }
@@ -708,7 +708,7 @@ impl<T: 'static> Engine<T> {
         }
         if self.held.as_ref().is_some_and(|h| h.document == document) {
             self.refused = None;
-            return Outcome::Held;
+            return Outcome::Quarantined;
         }
         match self.refused.as_ref().filter(|r| r.document == document) {
             Some(refused) if !self.ask_again && !refused.is_due(self.now) => refused.outcome(),
@@ -1051,7 +1051,7 @@ impl<T: 'static> Engine<T> {
     fn show_standing(&mut self) {
         let standing = self.trial.as_ref().and_then(Trial::standing);
         self.status.probation = standing.cloned();
-        self.status.held = self.held.as_ref().map(|held| held.digest);
+        self.status.quarantined = self.held.as_ref().map(|held| held.digest);
     }
 
     fn vetoed(&mut self, change: &Change<T>, veto: ListenerError) -> Outcome {
@@ -1139,7 +1139,7 @@ impl<T: 'static> Engine<T> {
         let proved = coming(standing.map(|standing| standing.until));
         let soonest = self.now.saturating_add(SHORTEST_PAUSE);
         let wanted = settled.min(retried).min(proved);
-        self.status.next_look = wanted.min(regular).max(soonest);
+        self.status.next_poll = wanted.min(regular).max(soonest);
         self.status.settling_since = self.settling_since;
         self.status.last_error = self.last_error();
         self.show_standing();
@@ -1159,7 +1159,7 @@ impl<T: 'static> Engine<T> {
                 self.status.consecutive_failures = 0;
                 self.status.last_success = Some(self.now);
             }
-            Ok(Outcome::Held | Outcome::RolledBack(_)) => {
+            Ok(Outcome::Quarantined | Outcome::RolledBack(_)) => {
                 self.ask_again = false;
                 self.status.source_differs = true;
                 self.status.consecutive_failures = 0;

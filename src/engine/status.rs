@@ -43,7 +43,7 @@ pub enum Outcome {
     RolledBack(Version),
     /// What is at the source was rolled back from, and is not applied again
     /// until the source changes.
-    Held,
+    Quarantined,
     /// Somebody else is looking at this moment, or this was called from inside
     /// a callback. Another look follows.
     Busy,
@@ -60,7 +60,7 @@ impl fmt::Display for Outcome {
                 write!(f, "refused: {rejection}")
             }
             Outcome::RolledBack(version) => write!(f, "rolled back: {version} is active"),
-            Outcome::Held => f.write_str("held: it was rolled back from"),
+            Outcome::Quarantined => f.write_str("held: it was rolled back from"),
             Outcome::Busy => f.write_str("somebody else is looking"),
         }
     }
@@ -147,7 +147,7 @@ pub struct Probation {
 /// | `config_info{version, digest}` | 1 |
 /// | `config_reloads_total`, `config_rejections_total`, `config_rollbacks_total` | the counters |
 /// | `config_consecutive_failures` | [`consecutive_failures`](Self::consecutive_failures) |
-/// | `config_in_look_seconds` | [`in_look_since`](Self::in_look_since): one that grows is a look that hangs |
+/// | `config_in_poll_seconds` | [`in_poll_since`](Self::in_poll_since): one that grows is a look that hangs |
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
@@ -160,7 +160,7 @@ pub struct Status {
     /// When it became active.
     pub applied_at: Option<Duration>,
     /// The last look at the source.
-    pub last_look: Option<Duration>,
+    pub last_poll: Option<Duration>,
     /// The last look that found the source and what is active to be the same.
     pub last_success: Option<Duration>,
     /// What is wrong now; `None` if nothing is. It ends when the source is good
@@ -178,7 +178,7 @@ pub struct Status {
     pub rollbacks: u64,
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
-    pub held: Option<Digest>,
+    pub quarantined: Option<Digest>,
     /// Whether what is active is the last known good, read from disk at the start
     /// because the source was missing or refused: it is not current.
     pub from_last_good: bool,
@@ -200,12 +200,12 @@ pub struct Status {
     /// Keys of what is active that no field takes. They change nothing else.
     pub warnings: Arc<[Violation]>,
     /// When the next look is due.
-    pub next_look: Duration,
+    pub next_poll: Duration,
     /// Whether a thread is looking by itself. An engine alone has none.
     pub thread_alive: bool,
     /// Since when a look is under way, if one is. One that does not end is a
     /// callback or a file system that hangs.
-    pub in_look_since: Option<Duration>,
+    pub in_poll_since: Option<Duration>,
 }
 
 impl Status {
@@ -219,7 +219,7 @@ impl Status {
         self.version.is_some()
             && !self.from_last_good
             && self.last_error.is_none()
-            && self.held.is_none()
+            && self.quarantined.is_none()
             && self.listener_errors.is_empty()
             && !self.probation.as_ref().is_some_and(failing)
     }
@@ -248,7 +248,7 @@ impl fmt::Display for Status {
             let since = error.since.as_secs_f64();
             write!(f, "\nsince {since:.1} s: {}", error.failure)?;
         }
-        if let Some(held) = self.held {
+        if let Some(held) = self.quarantined {
             let held = held.short();
             write!(
                 f,

@@ -107,8 +107,8 @@ impl<T: 'static> Core<T> {
         let mut status = self.engine.status().clone();
         if let Some(last_good) = &self.last_good {
             status.last_good_error = last_good.failure();
-            let retry = last_good.retry_at().unwrap_or(status.next_look);
-            status.next_look = status.next_look.min(retry);
+            let retry = last_good.retry_at().unwrap_or(status.next_poll);
+            status.next_poll = status.next_poll.min(retry);
         }
         status
     }
@@ -225,7 +225,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// Goes back to the newest content before, under a new version: a change like
     /// any other, with every listener. What was active is not applied again until
     /// the source shows something else; until then a look says
-    /// [`Outcome::Held`].
+    /// [`Outcome::Quarantined`].
     ///
     /// It waits for a look that is under way.
     ///
@@ -251,8 +251,8 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// When the next look is due, on the same timeline as [`now`](Self::now):
     /// a loop may sleep until then. Looking earlier does no harm.
     #[must_use]
-    pub fn next_look(&self) -> Duration {
-        self.shared.next_look()
+    pub fn next_poll(&self) -> Duration {
+        self.shared.next_poll()
     }
 
     /// The present time: monotonic, since the load.
@@ -270,7 +270,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         let mut status = {
             let view = self.shared.view.lock();
             let mut status = view.status.clone();
-            status.in_look_since = view.looking.map(|(_, since)| since);
+            status.in_poll_since = view.looking.map(|(_, since)| since);
             status
         };
         // What readers get is the truth, also half-way through a look.
@@ -279,7 +279,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
             status.version = Some(active.version());
             status.digest = Some(active.digest());
         }
-        status.next_look = self.next_look();
+        status.next_poll = self.next_poll();
         status.thread_alive = self.shared.thread_alive.load(Ordering::Acquire);
         status
     }
@@ -426,7 +426,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     /// sooner than it thought.
     fn show(&self, status: Status) {
         let mut view = self.view.lock();
-        let sooner = status.next_look < view.status.next_look;
+        let sooner = status.next_poll < view.status.next_poll;
         view.status = status;
         drop(view);
         if sooner {
@@ -462,7 +462,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     outcome
                 });
             }
-            let until = self.view.lock().status.next_look.min(deadline);
+            let until = self.view.lock().status.next_poll.min(deadline);
             let pause = || until.saturating_sub(self.clock.now());
             if self.clock.now() >= deadline || !self.signal.wait_unless_stopped(stops, pause) {
                 return Ok(outcome);
@@ -508,11 +508,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
         looking.is_some_and(|(thread, _)| thread == thread::current().id())
     }
 
-    fn next_look(&self) -> Duration {
+    fn next_poll(&self) -> Duration {
         if self.signal.is_woken() {
             return Duration::ZERO;
         }
-        self.view.lock().status.next_look
+        self.view.lock().status.next_poll
     }
 }
 
@@ -537,13 +537,13 @@ impl<T: Send + Sync + 'static> Look for Shared<T> {
         });
         if looked.is_err() {
             let again = self.clock.now().saturating_add(AFTER_A_PANIC);
-            self.view.lock().status.next_look = again;
+            self.view.lock().status.next_poll = again;
             logging::look_panicked();
         }
     }
 
     fn pause(&self) -> Duration {
-        let next = self.view.lock().status.next_look;
+        let next = self.view.lock().status.next_poll;
         next.saturating_sub(self.clock.now())
     }
 
@@ -1120,7 +1120,7 @@ impl<T: 'static> First<T> {
                 let message = "still changing: it did not hold still for the settle time";
                 return Err(DetectError::new(kind, self.name.clone(), message).into());
             }
-            let until = engine.next_look().min(self.deadline);
+            let until = engine.next_poll().min(self.deadline);
             self.now = wait(until).max(self.now);
         }
     }

@@ -85,7 +85,7 @@ fn main() {
     let mut now = Duration::ZERO;
     let mut look = |flash: &mut ManualDetector| {
         let outcome = engine.poll(flash, now);
-        now = engine.next_look();
+        now = engine.next_poll();
         let active = engine.active().map(|active| *active.value());
         let told: String = engine.events().iter().map(|e| format!("{e}; ")).collect();
         (outcome, active, told)
