@@ -87,14 +87,15 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Format, Inspector, LastError, Layer,
-    Leaf, Limits, Listener, ListenerError, Located, ManualDetector, Notes, OnCommitError, Outcome,
-    Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting,
-    Snapshot, Stage, Status, UnknownKeys, Version, Violation,
+    Difference, Digest, Document, Engine, Event, Failure, Final, Format, Inspector, LastError,
+    Layer, Leaf, Limits, Listener, ListenerError, Located, ManualDetector, Notes, OnCommitError,
+    Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled,
+    Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Subscription, Waited,
+    Builder, FileDetector, Files, Handle, LoadError, Loaded, Own, Reader, Reloader, Subscription,
+    Waited, Watched,
 };
 #[cfg(feature = "yaml")]
 pub use host::{Secret, Yaml};

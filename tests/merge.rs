@@ -267,10 +267,3 @@ fn the_digest_is_what_sha256sum_shows() {
     let digest = one.handle().load().digest().to_string();
     assert_eq!(digest, shown("sha256sum base.yaml"));
 }
-
-#[test]
-#[should_panic(expected = "then_file() adds to files")]
-fn a_file_cannot_be_added_to_a_detector_of_ones_own() {
-    let manual = steadyconf::ManualDetector::new("manual");
-    let _ = Reloader::<u32>::builder(manual, Yaml::new()).then_file("over.yaml");
-}

@@ -46,8 +46,8 @@ fn lines(engine: &Engine<u32>) -> Vec<String> {
     engine.events().iter().map(ToString::to_string).collect()
 }
 
-fn failure(status: &Status) -> Option<&str> {
-    status.probation.as_ref()?.failure.as_deref()
+fn failure(status: &Status) -> Option<Arc<str>> {
+    status.probation.as_ref()?.failure.clone()
 }
 
 fn value(engine: &Engine<u32>) -> u32 {
@@ -202,7 +202,10 @@ fn g17_what_failed_stays_where_there_is_nothing_to_go_back_to() {
             "keeping v1; no rollback: nothing else is remembered that is not known to be bad",
         ]
     );
-    assert_eq!(failure(engine.status()), Some("requests fail with 1"));
+    assert_eq!(
+        failure(&engine.status()).as_deref(),
+        Some("requests fail with 1")
+    );
     assert!(!engine.status().is_healthy());
     // It goes on, past the window, and says nothing twice.
     engine.poll(&mut script, ms(30_000)).unwrap();

@@ -5,15 +5,17 @@
 
 extern crate std;
 
+mod builder;
 mod cell;
 mod clock;
+mod core;
 mod file;
 #[cfg(feature = "yaml")]
 mod format;
 mod last_good;
+mod load;
 mod logging;
 mod overlay;
-mod poller;
 mod reloader;
 #[cfg(feature = "yaml")]
 mod secret;
@@ -24,12 +26,17 @@ mod subscriptions;
 mod sync;
 #[cfg(feature = "otel")]
 mod telemetry;
+mod thread;
+mod turn;
+mod watch;
 
+pub use builder::{Builder, Files, Own, Watched};
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 #[cfg(feature = "yaml")]
 pub use format::Yaml;
-pub use reloader::{Builder, LoadError, Reloader};
+pub use load::LoadError;
+pub use reloader::Reloader;
 #[cfg(feature = "yaml")]
 pub use secret::Secret;
 pub use subscriptions::Subscription;
