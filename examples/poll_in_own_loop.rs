@@ -1,6 +1,6 @@
 //! No thread: a program that has a loop looks from there.
 //!
-//! `next_look()` says how long the loop may sleep. The loop is the program's own;
+//! `next_poll()` says how long the loop may sleep. The loop is the program's own;
 //! here it does a little work, plays its own operator, and ends.
 
 use std::error::Error;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Err(error) => println!("  cannot look: {error}"),
         }
         // A program with sockets would give this to poll(2) as its timeout.
-        thread::sleep(reloader.next_look().saturating_sub(reloader.now()));
+        thread::sleep(reloader.next_poll().saturating_sub(reloader.now()));
     }
     println!("round {}: {} items", round + 1, config.load().batch);
     Ok(())

@@ -50,7 +50,7 @@
 //! - A program with threads: [`Reloader`], its [`start`](Reloader::start), and
 //!   a [`Handle`] for each reader.
 //! - A program with a loop of its own: [`Reloader::poll_once`] and
-//!   [`Reloader::next_look`].
+//!   [`Reloader::next_poll`].
 //! - A program without `std`: [`Engine`], with a [`Detector`] and a [`Format`]
 //!   of its own.
 //! - What happens on a change: [`Listener`].
@@ -92,7 +92,7 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Format, LastError, Layer, Limits,
+    Difference, Digest, Document, Engine, Event, Failure, Final, Format, LastError, Layer, Limits,
     Listener, ListenerError, ManualDetector, Notes, OnCommitError, Outcome, Panicked, Place,
     Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
     Status, UnknownKeys, Version, Violation,
@@ -101,7 +101,8 @@ pub use engine::{
 pub use format::{Secret, Yaml};
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, FileDetector, Handle, LoadError, Loaded, Reader, Reloader, Subscription, Waited,
+    Builder, FileDetector, Files, Handle, LoadError, Loaded, Own, Reader, Reloader, Subscription,
+    Waited, Watched,
 };
 
 /// The README's example, compiled with the tests.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{Journal, Number, Script, engine, ms};
-use steadyconf::{BoxError, Built, Change, Engine, Listener, Outcome, Stage, Version};
+use steadyconf::{BoxError, Built, Change, Engine, Final, Listener, Outcome, Stage, Version};
 
 fn v(number: u64) -> Version {
     Version::new(number)
@@ -122,7 +122,7 @@ fn g11_what_cannot_be_built_is_refused_told_once_and_tried_again() {
           test: the certificate is missing"
         ]
     );
-    assert_eq!(engine.next_look(), ms(2000));
+    assert_eq!(engine.next_poll(), ms(2000));
     number.asked.take();
     for second in 2..200 {
         let outcome = engine.poll(&mut script, ms(second * 1000));
@@ -177,7 +177,7 @@ fn g20_another_reason_is_no_new_beginning() {
     for second in 1..100 {
         engine.poll(&mut script, ms(second * 1000)).unwrap();
     }
-    let error = engine.status().last_error.as_ref().unwrap();
+    let error = engine.status().last_error.unwrap();
     assert_eq!(error.since, ms(1000));
 }
 
@@ -314,7 +314,7 @@ fn a_check_from_before_sees_the_configuration() {
 }
 
 #[test]
-#[should_panic(expected = "before the first look")]
+#[should_panic(expected = "before the first poll")]
 fn it_cannot_be_asked_for_once_something_is_active() {
     let mut script = Script::default();
     let mut engine = engine(&Number::default());
@@ -331,4 +331,56 @@ fn debug_of_what_was_built_leaves_values_out() {
         (built.config.as_str(), built.state),
         ("sk-canary", "canary")
     );
+}
+
+/// What comes from the document is not tried again; what comes from the world is.
+#[test]
+fn g11_a_final_build_error_is_not_tried_again() {
+    let (mut script, tries) = (Script::default(), Arc::new(AtomicUsize::new(0)));
+    let count = tries.clone();
+    let mut engine = engine(&Number::default()).build(move |config| -> Result<(), BoxError> {
+        count.fetch_add(1, Ordering::Relaxed);
+        match config {
+            2 => Err(Final::new("there is no such cipher").into()),
+            _ => Ok(()),
+        }
+    });
+    for text in ["1", "2"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    for second in 1..100 {
+        let outcome = engine.poll(&mut script, ms(second * 1000)).unwrap();
+        let Outcome::Rejected(rejection) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(rejection.to_string().contains("there is no such cipher"));
+    }
+    assert_eq!(tries.load(Ordering::Relaxed), 2);
+    engine.ask_again();
+    engine.poll(&mut script, ms(100_000)).unwrap();
+    assert_eq!(tries.load(Ordering::Relaxed), 3, "an operator may ask");
+}
+
+#[test]
+fn what_was_built_before_can_be_kept() {
+    let (factory, mut script) = (Factory::default(), Script::default());
+    let make = factory.clone();
+    let mut engine =
+        engine(&Number::default()).build_from(move |config, previous: Option<&Arc<Client>>| {
+            match previous {
+                // The same tens: only the log level changed, say.
+                Some(client) if client.of / 10 == config / 10 => Ok(client.clone()),
+                _ => make.make(config).map(Arc::new),
+            }
+        });
+    for text in ["11", "12", "21"] {
+        script.shows(text);
+        engine.poll(&mut script, ms(0)).unwrap();
+    }
+    assert_eq!(factory.made(), 2);
+    assert_eq!(engine.active().unwrap().state.of, 21);
+    engine.rollback(ms(1)).unwrap();
+    let built = engine.active().unwrap();
+    assert_eq!((*built.config, built.state.of), (12, 11));
 }

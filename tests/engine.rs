@@ -370,7 +370,7 @@ fn g10_other_bytes_of_an_equal_value_make_no_version_if_that_was_asked_for() {
     script.shows(" 2");
     assert_eq!(engine.poll(&mut script, ms(9)), Ok(Outcome::Unchanged));
     assert_eq!(engine.rollback(ms(10)), Ok(Version::new(3)));
-    assert_eq!(engine.poll(&mut script, ms(11)), Ok(Outcome::Held));
+    assert_eq!(engine.poll(&mut script, ms(11)), Ok(Outcome::Quarantined));
 }
 
 #[test]
@@ -553,18 +553,18 @@ fn a_long_interval_is_a_long_pause_after_a_veto_and_asking_does_not_lengthen_it(
 }
 
 #[test]
-fn time_never_goes_back_and_the_next_look_is_always_ahead() {
+fn time_never_goes_back_and_the_next_poll_is_always_ahead() {
     let mut engine = engine(&Number::default()).interval(Duration::ZERO);
     let mut script = Script::default();
     engine.poll(&mut script, ms(50)).unwrap();
     engine.poll(&mut script, ms(20)).unwrap();
-    assert_eq!(engine.status().last_look, Some(ms(50)));
-    assert_eq!(engine.next_look(), ms(51));
+    assert_eq!(engine.status().last_poll, Some(ms(50)));
+    assert_eq!(engine.next_poll(), ms(51));
     script.says(Ok(Sighting::Settling { until: ms(0) }));
     engine.poll(&mut script, ms(60)).unwrap();
-    assert_eq!(engine.next_look(), ms(61));
+    assert_eq!(engine.next_poll(), ms(61));
     engine.poll(&mut script, Duration::MAX).unwrap();
-    assert_eq!(engine.next_look(), Duration::MAX);
+    assert_eq!(engine.next_poll(), Duration::MAX);
 }
 
 #[test]
@@ -572,11 +572,11 @@ fn settling_is_looked_at_when_it_asks_for_it() {
     let mut engine = engine(&Number::default());
     let mut script = Script::default();
     engine.apply(doc("1"), ms(0));
-    assert_eq!(engine.next_look(), ms(1000));
+    assert_eq!(engine.next_poll(), ms(1000));
     script.says(Ok(Sighting::Settling { until: ms(200) }));
     let outcome = engine.poll(&mut script, ms(100));
     assert_eq!(outcome, Ok(Outcome::Settling { until: ms(200) }));
-    assert_eq!(engine.next_look(), ms(200));
+    assert_eq!(engine.next_poll(), ms(200));
     assert_eq!(engine.status().settling_since, Some(ms(100)));
     assert!(engine.status().source_differs);
     engine.poll(&mut script, ms(200)).unwrap();
@@ -655,10 +655,10 @@ fn g07_what_waits_for_a_retry_makes_no_loop_spin_while_the_source_is_away() {
     for second in 2..10 {
         script.says(Err(gone()));
         let _ = engine.poll(&mut script, ms(second * 1000));
-        assert_eq!(engine.next_look(), ms(second * 1000 + 1000));
+        assert_eq!(engine.next_poll(), ms(second * 1000 + 1000));
     }
     let until = ms(10_100);
     script.says(Ok(Sighting::Settling { until }));
     engine.poll(&mut script, ms(10_000)).unwrap();
-    assert_eq!(engine.next_look(), until);
+    assert_eq!(engine.next_poll(), until);
 }

@@ -46,7 +46,7 @@ fn thirty_idle_polls(detector: FileDetector, mut mark: impl FnMut(&str)) {
     let reloader = Reloader::builder(detector, Text)
         .load_at(ms(0), |until| until)
         .unwrap();
-    let mut now = reloader.next_look();
+    let mut now = reloader.next_poll();
     let mut look = || {
         now += SECOND;
         assert_eq!(reloader.poll_at(now), Ok(Outcome::Unchanged));

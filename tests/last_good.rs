@@ -38,7 +38,7 @@ impl World {
         self.folder.path().join("last.good")
     }
 
-    fn builder(&self) -> Builder<u32> {
+    fn builder(&self) -> Builder<u32, steadyconf::Own> {
         Reloader::builder(self.script.clone(), Number::default())
             .validate(|value, report| {
                 if *value > 100 {

@@ -88,11 +88,11 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     );
 
     // Each state lasts for many looks, and is told once.
-    let mut now = reloader.next_look();
+    let mut now = reloader.next_poll();
     let mut look = || {
         for _ in 0..10 {
             let _ = reloader.poll_at(now);
-            now = reloader.next_look();
+            now = reloader.next_poll();
         }
         lines()
     };

@@ -120,12 +120,12 @@ fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
     assert_eq!(summary(&attempts[0]), "applied -->1 -");
     assert_eq!(children(&all, &attempts[0]), ["parse", "validate", "build"]);
 
-    let mut now = reloader.next_look();
+    let mut now = reloader.next_poll();
     let mut look = || {
         let mut outcome = None;
         for _ in 0..6 {
             outcome = Some(reloader.poll_at(now));
-            now = reloader.next_look();
+            now = reloader.next_poll();
         }
         outcome.unwrap()
     };

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, Journal, Text, file, ms, save, wait_until};
-use steadyconf::{Builder, FileDetector, Limits, Reloader};
+use steadyconf::{Builder, FileDetector, Limits, Own, Reloader};
 
 /// All contents have one length, and say their number at both ends.
 fn content(n: usize) -> String {
@@ -42,7 +42,7 @@ fn number(text: &str) -> usize {
     n
 }
 
-fn watch(path: &Path) -> Builder<String> {
+fn watch(path: &Path) -> Builder<String, Own> {
     Reloader::builder(FileDetector::new(path), Text).interval(ms(20))
 }
 
@@ -52,7 +52,7 @@ fn overwrite(path: &Path, text: &str) {
 }
 
 /// Tells what was applied, in order.
-fn journal(builder: Builder<String>) -> (Builder<String>, Journal) {
+fn journal(builder: Builder<String, Own>) -> (Builder<String, Own>, Journal) {
     let journal = Journal::default();
     let note = journal.clone();
     let builder = builder.on_commit(move |change| {

@@ -46,8 +46,8 @@ fn lines(engine: &Engine<u32>) -> Vec<String> {
     engine.events().iter().map(ToString::to_string).collect()
 }
 
-fn failure(status: &Status) -> Option<&str> {
-    status.probation.as_ref()?.failure.as_deref()
+fn failure(status: &Status) -> Option<Arc<str>> {
+    status.probation.as_ref()?.failure.clone()
 }
 
 fn value(engine: &Engine<u32>) -> u32 {
@@ -98,10 +98,13 @@ fn g17_what_fails_its_probation_is_rolled_back_and_held() {
     assert_eq!(said.len(), 2);
 
     let status = engine.status();
-    assert!(status.held.is_some() && status.source_differs && !status.is_healthy());
+    assert!(status.quarantined.is_some() && status.source_differs && !status.is_healthy());
     assert_eq!(status.probation, None, "what it went back to is proven");
     sick.asked.take();
-    assert_eq!(engine.poll(&mut script, ms(16_000)), Ok(Outcome::Held));
+    assert_eq!(
+        engine.poll(&mut script, ms(16_000)),
+        Ok(Outcome::Quarantined)
+    );
     assert!(sick.asked.take().is_empty());
 
     script.shows("4");
@@ -117,7 +120,7 @@ fn g17_a_window_that_is_over_is_asked_once_more_and_a_look_is_due_then() {
     let mut engine = proven(&sick, &mut script).interval(ms(60_000));
     script.shows("2");
     engine.poll(&mut script, ms(11_000)).unwrap();
-    assert_eq!(engine.next_look(), ms(21_000), "the end of the window");
+    assert_eq!(engine.next_poll(), ms(21_000), "the end of the window");
     sick.at(2);
     let outcome = engine.poll(&mut script, ms(500_000));
     assert_eq!(outcome, Ok(Outcome::RolledBack(v(3))), "however late it is");
@@ -134,7 +137,7 @@ fn g17_a_fix_that_is_there_already_is_applied_in_the_same_look() {
     let outcome = engine.poll(&mut script, ms(12_000));
     assert_eq!(outcome, Ok(Outcome::Applied(v(4))));
     assert_eq!(value(&engine), 3);
-    assert_eq!(engine.status().held, None);
+    assert_eq!(engine.status().quarantined, None);
 }
 
 #[test]
@@ -147,7 +150,10 @@ fn g17_a_source_that_cannot_be_read_does_not_put_off_the_rollback() {
     script.says(Err(gone()));
     assert!(engine.poll(&mut script, ms(12_000)).is_err());
     assert_eq!(value(&engine), 1);
-    assert_eq!(engine.poll(&mut script, ms(13_000)), Ok(Outcome::Held));
+    assert_eq!(
+        engine.poll(&mut script, ms(13_000)),
+        Ok(Outcome::Quarantined)
+    );
 }
 
 #[test]
@@ -196,12 +202,15 @@ fn g17_what_failed_stays_where_there_is_nothing_to_go_back_to() {
             "keeping v1; no rollback: nothing else is remembered that is not known to be bad",
         ]
     );
-    assert_eq!(failure(engine.status()), Some("requests fail with 1"));
+    assert_eq!(
+        failure(&engine.status()).as_deref(),
+        Some("requests fail with 1")
+    );
     assert!(!engine.status().is_healthy());
     // It goes on, past the window, and says nothing twice.
     engine.poll(&mut script, ms(30_000)).unwrap();
     assert_eq!(lines(&engine), [""; 0]);
-    assert_eq!(engine.next_look(), ms(31_000), "the regular one");
+    assert_eq!(engine.next_poll(), ms(31_000), "the regular one");
     sick.at(0);
     engine.poll(&mut script, ms(31_000)).unwrap();
     assert_eq!(lines(&engine), ["v1 passed its probation"]);
@@ -375,6 +384,9 @@ fn a_rollback_by_hand_ends_the_probation() {
     engine.rollback(ms(11_500)).unwrap();
     assert_eq!(engine.status().probation, None);
     sick.asked.take();
-    assert_eq!(engine.poll(&mut script, ms(12_000)), Ok(Outcome::Held));
+    assert_eq!(
+        engine.poll(&mut script, ms(12_000)),
+        Ok(Outcome::Quarantined)
+    );
     assert!(sick.asked.take().is_empty());
 }

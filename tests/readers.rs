@@ -212,13 +212,13 @@ fn g20_in_a_look_and_since_when_is_told_while_it_lasts() {
     assert!(status.thread_alive);
     assert!(
         status
-            .in_look_since
+            .in_poll_since
             .is_some_and(|since| since <= reloader.now())
     );
     assert_eq!(status.version, Some(Version::new(2)), "what readers get");
     let_go.send(()).unwrap();
     wait_until("the look ends", || {
-        reloader.status().in_look_since.is_none()
+        reloader.status().in_poll_since.is_none()
     });
     reloader.stop();
     assert!(!reloader.status().thread_alive);

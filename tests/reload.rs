@@ -37,7 +37,7 @@ impl World {
         fs::write(&path, SAMPLE).unwrap();
         let builder = more(Reloader::from_file(&path).validate(check));
         let reloader = builder.load_at(ms(0), |until| until).unwrap();
-        let now = reloader.next_look();
+        let now = reloader.next_poll();
         World {
             path,
             reloader,
@@ -54,7 +54,7 @@ impl World {
     fn look(&mut self) -> Result<Outcome, DetectError> {
         for _ in 0..100 {
             let outcome = self.reloader.poll_at(self.now);
-            self.now = self.reloader.next_look();
+            self.now = self.reloader.next_poll();
             if !matches!(outcome, Ok(Outcome::Settling { .. })) {
                 return outcome;
             }
@@ -112,7 +112,7 @@ fn g02_content_counts_only_after_it_has_held_still() {
     let outcome = world.reloader.poll_at(start);
     let until = start + ms(100);
     assert_eq!(outcome, Ok(Outcome::Settling { until }));
-    assert_eq!(world.reloader.next_look(), until);
+    assert_eq!(world.reloader.next_poll(), until);
     assert_eq!(world.reloader.status().settling_since, Some(start));
 
     // Another piece is written just before the time is up: it starts anew.
@@ -487,19 +487,19 @@ fn g20_the_status_tells_of_looks_successes_and_failures() {
     assert_eq!(loaded.version, Some(Version::new(1)));
     assert_eq!(loaded.applied_at, Some(ms(100)));
     assert_eq!(loaded.last_success, Some(ms(100)));
-    assert!(!loaded.thread_alive && loaded.in_look_since.is_none());
+    assert!(!loaded.thread_alive && loaded.in_poll_since.is_none());
 
     world.write("nonsense");
     world.now = ms(2000);
     world.look().unwrap();
     let failed = world.reloader.status();
-    assert_eq!(failed.last_look, Some(ms(2100)));
+    assert_eq!(failed.last_poll, Some(ms(2100)));
     assert_eq!(failed.last_success, Some(ms(100)));
     let error = failed.last_error.unwrap();
     assert_eq!(error.since, ms(2100));
     assert!(error.failure.to_string().contains("expected a mapping"));
     assert_eq!(failed.digest, loaded.digest);
-    assert_eq!(failed.next_look, ms(3100));
+    assert_eq!(failed.next_poll, ms(3100));
 }
 
 #[test]
@@ -523,9 +523,9 @@ fn g15_a_poll_from_inside_a_callback_is_busy_and_makes_another_look_due() {
     reloader.poll_at(ms(1000)).unwrap();
     reloader.poll_at(ms(1100)).unwrap();
     assert!(reloader.status().listener_errors.is_empty());
-    assert_eq!(reloader.next_look(), ms(0));
+    assert_eq!(reloader.next_poll(), ms(0));
     reloader.poll_at(ms(1200)).unwrap();
-    assert_eq!(reloader.next_look(), ms(2200));
+    assert_eq!(reloader.next_poll(), ms(2200));
 }
 
 #[test]
@@ -543,7 +543,7 @@ fn listeners_may_call_back_into_the_reloader() {
             let polled = reloader.poll_once();
             let reloaded = reloader.reload(Duration::from_secs(60));
             let status = reloader.status();
-            assert!(status.in_look_since.is_some());
+            assert!(status.in_poll_since.is_some());
             assert_eq!(status.version, Some(Version::new(2)));
             reloader.wake();
             reloader.stop();
@@ -560,7 +560,7 @@ fn listeners_may_call_back_into_the_reloader() {
     assert_eq!(outcome, Ok(Outcome::Applied(Version::new(2))));
     assert_eq!(journal.take(), ["Ok(Busy) Ok(Busy)"]);
     // Another look became due.
-    assert_eq!(reloader.next_look(), ms(0));
+    assert_eq!(reloader.next_poll(), ms(0));
     assert_eq!(reloader.poll_at(ms(1101)), Ok(Outcome::Unchanged));
-    assert!(reloader.next_look() > ms(1101));
+    assert!(reloader.next_poll() > ms(1101));
 }

@@ -103,17 +103,17 @@ fn g17_a_rollback_is_a_new_version_of_old_content_with_every_listener() {
         if look % 2 == 0 {
             script.shows("3");
         }
-        assert_eq!(engine.poll(&mut script, ms(look)), Ok(Outcome::Held));
+        assert_eq!(engine.poll(&mut script, ms(look)), Ok(Outcome::Quarantined));
         assert!(engine.events().is_empty());
         let status = engine.status();
-        assert_eq!(status.held, Some(three.digest()));
+        assert_eq!(status.quarantined, Some(three.digest()));
         assert!(status.source_differs && !status.is_healthy());
     }
     // Until the source changes. Then it may come again, too.
     script.shows("5");
     let outcome = engine.poll(&mut script, ms(20));
     assert_eq!(outcome, Ok(Outcome::Applied(v(5))));
-    assert!(engine.status().held.is_none() && engine.status().is_healthy());
+    assert!(engine.status().quarantined.is_none() && engine.status().is_healthy());
     script.shows("3");
     let outcome = engine.poll(&mut script, ms(21));
     assert_eq!(outcome, Ok(Outcome::Applied(v(6))));
@@ -166,7 +166,7 @@ fn g17_rollbacks_one_after_the_other_go_further_back() {
     for expected in [3, 2, 1] {
         engine.rollback(ms(1)).unwrap();
         assert_eq!(value(&engine).0, expected);
-        assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Held));
+        assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Quarantined));
     }
     assert_eq!(
         engine.rollback(ms(3)),
@@ -189,7 +189,7 @@ fn g17_where_values_are_compared_equal_bytes_are_no_way_back() {
     }
     engine.rollback(ms(1)).unwrap();
     assert_eq!(value(&engine).0, 1);
-    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Held));
+    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Quarantined));
     assert_eq!(
         engine.rollback(ms(3)),
         Err(RollbackError::NothingToGoBackTo)
@@ -208,7 +208,7 @@ fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
         engine.poll(&mut script, ms(0)).unwrap();
     }
     engine.rollback(ms(1)).unwrap();
-    assert!(engine.status().held.is_none());
+    assert!(engine.status().quarantined.is_none());
     let outcome = engine.poll(&mut script, ms(2)).unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
     script.shows("9");
@@ -222,10 +222,10 @@ fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
         engine.poll(&mut script, ms(0)).unwrap();
     }
     engine.rollback(ms(1)).unwrap();
-    assert!(engine.status().held.is_some() && engine.status().source_differs);
+    assert!(engine.status().quarantined.is_some() && engine.status().source_differs);
     engine.rollback_to(v(2), ms(2)).unwrap();
     let status = engine.status();
-    assert!(status.held.is_none() && !status.source_differs && status.is_healthy());
+    assert!(status.quarantined.is_none() && !status.source_differs && status.is_healthy());
     assert_eq!(engine.poll(&mut script, ms(3)), Ok(Outcome::Unchanged));
     script.shows("1");
     let outcome = engine.poll(&mut script, ms(4)).unwrap();
@@ -288,7 +288,7 @@ fn g14_a_rollback_may_be_vetoed_and_changes_nothing_then() {
             .contains("listener a: no 1 in prepare")
     );
     assert!(Arc::ptr_eq(&before, engine.active().unwrap()));
-    assert!(engine.status().held.is_none());
+    assert!(engine.status().quarantined.is_none());
     // The version was given, and is not given again.
     assert_eq!(engine.apply(doc("3"), ms(3)), Outcome::Applied(v(4)));
 }
@@ -328,7 +328,7 @@ fn g17_a_commit_error_rolls_back_after_the_round_if_that_was_asked_for() {
             "rolled back from v2: v3 sha256:6b86b273ff34 is v1 again",
         ]
     );
-    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Held));
+    assert_eq!(engine.poll(&mut script, ms(2)), Ok(Outcome::Quarantined));
     assert!(engine.status().listener_errors.is_empty());
 }
 
@@ -480,9 +480,9 @@ mod host {
         assert!(matches!(waited, Waited::Newer(loaded) if *loaded.value() == 1));
         wait_until("it is held", || {
             let status = reloader.status();
-            status.held.is_some() && status.last_look > status.applied_at
+            status.quarantined.is_some() && status.last_poll > status.applied_at
         });
-        assert_eq!(reloader.reload(DEADLINE), Ok(Outcome::Held));
+        assert_eq!(reloader.reload(DEADLINE), Ok(Outcome::Quarantined));
         assert_eq!(*handle.load().value(), 1);
         save(&path, "3");
         wait_until("3", || *handle.load().value() == 3);

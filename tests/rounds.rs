@@ -206,7 +206,7 @@ mod calling_back {
         ("nothing", |_| {}),
         ("load", |r| drop(r.handle().load())),
         ("reader", |r| assert!(**r.handle().reader().get() > 0)),
-        ("status", |r| assert!(r.status().in_look_since.is_some())),
+        ("status", |r| assert!(r.status().in_poll_since.is_some())),
         ("wake", |r| r.wake()),
         ("poll_once", |r| {
             assert_eq!(r.poll_once(), Ok(Outcome::Busy))

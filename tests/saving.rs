@@ -62,7 +62,7 @@ impl World {
             })
             .load_at(ms(0), |until| until)
             .unwrap();
-        let now = reloader.status().last_look.unwrap();
+        let now = reloader.status().last_poll.unwrap();
         World {
             folder,
             path,
@@ -78,7 +78,7 @@ impl World {
 
     /// One look, at the time at which the reloader wants it.
     fn look(&mut self) -> Result<Outcome, steadyconf::DetectError> {
-        self.now = self.reloader.next_look();
+        self.now = self.reloader.next_poll();
         self.reloader.poll_at(self.now)
     }
 

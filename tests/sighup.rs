@@ -66,7 +66,7 @@ fn g07_a_hangup_reloads_now_and_the_log_says_what_came_of_it() {
     for _ in 0..2 {
         let (level, line) = hang_up();
         assert_eq!(level, Level::Warn);
-        assert!(line.starts_with("SIGHUP: refused: sha256:"), "{line}");
+        assert!(line.starts_with("SIGHUP: rejected: sha256:"), "{line}");
         assert!(line.ends_with("must not be bad"), "{line}");
     }
     std::fs::remove_file(&path).unwrap();

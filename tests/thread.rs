@@ -77,7 +77,7 @@ fn g07_a_wake_costs_no_interval() {
     reloader.start().unwrap();
     wait_until("the first look", || {
         let status = reloader.status();
-        status.last_look > status.applied_at
+        status.last_poll > status.applied_at
     });
     save(&path, &pair(2));
     reloader.wake();
@@ -136,7 +136,7 @@ fn g19_stop_waits_for_the_call_under_way_and_none_follows() {
     reloader.start().unwrap();
     save(&path, &pair(2));
     has_entered.recv_timeout(DEADLINE).unwrap();
-    assert!(reloader.status().in_look_since.is_some());
+    assert!(reloader.status().in_poll_since.is_some());
 
     let stopped = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -376,7 +376,7 @@ fn g07_a_look_of_another_thread_that_finds_it_settling_brings_the_threads_look_f
     reloader.start().unwrap();
     wait_until("the first look", || {
         let status = reloader.status();
-        status.last_look > status.applied_at && status.in_look_since.is_none()
+        status.last_poll > status.applied_at && status.in_poll_since.is_none()
     });
     save(&path, &pair(2));
     let outcome = reloader.poll_once().unwrap();
@@ -630,7 +630,7 @@ fn g14_a_subscriber_misses_nothing_that_is_under_way() {
     });
     assert_eq!(loaded, 1);
     // Another look is due, and tells it.
-    assert_eq!(reloader.next_look(), Duration::ZERO);
+    assert_eq!(reloader.next_poll(), Duration::ZERO);
     assert_eq!(reloader.poll_once(), Ok(Outcome::Unchanged));
     assert_eq!(journal.take(), ["late 2"]);
     save(&path, &pair(3));

@@ -147,7 +147,7 @@ impl Gateway {
             "reloads": status.reloads,
             "rejections": status.rejections,
             "rollbacks": status.rollbacks,
-            "last_look_s": status.last_look.map(|at| at.as_secs_f64()),
+            "last_poll_s": status.last_poll.map(|at| at.as_secs_f64()),
             "last_success_s": status.last_success.map(|at| at.as_secs_f64()),
             "now_s": self.reloader.now().as_secs_f64(),
             "thread_alive": status.thread_alive,
@@ -199,9 +199,9 @@ impl Gateway {
         let failures = status.consecutive_failures as f64;
         line("config_consecutive_failures", gauge, "", failures);
         let hanging = status
-            .in_look_since
+            .in_poll_since
             .map_or(0.0, |since| now.saturating_sub(since).as_secs_f64());
-        line("config_in_look_seconds", gauge, "", hanging);
+        line("config_in_poll_seconds", gauge, "", hanging);
         text.trim_end().to_string()
     }
 }

@@ -63,7 +63,7 @@ fn look(engine: &mut Engine<Config>, source: &mut ManualDetector, piece: &[u8], 
         other => panic!("{other:?}"),
     }
     assert!(after.version() >= Version::new(1));
-    assert!(engine.next_look() > now);
+    assert!(engine.next_poll() > now);
     // Looking again changes nothing, and says the same.
     let again = engine.poll(source, now).expect("it can be read");
     match (&outcome, &again) {

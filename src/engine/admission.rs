@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::built::Built;
+use super::built::{Built, Final};
 use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
@@ -16,12 +16,12 @@ use super::lens::Inspect;
 use super::limits::Limits;
 use super::listener::BoxError;
 use super::notes::{Notes, UnknownKeys};
+use super::observer::{Phase, Step, during};
 use super::report::{Place, Report, Violation};
-use super::step::{OnStep, Phase, during};
 
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
 type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
-type Build<C, S> = Box<dyn FnMut(&C) -> Result<S, BoxError> + Send>;
+type Build<C, S> = Box<dyn FnMut(&C, Option<&S>) -> Result<S, BoxError> + Send>;
 
 /// Why a document is refused, and where on its way.
 pub(crate) struct Refusal {
@@ -46,24 +46,31 @@ pub(crate) enum Admitted<T> {
     New(T),
     /// It stands for the very value that is active.
     Equal,
+    /// It stands for the very value that is quarantined.
+    Quarantined,
 }
 
-/// What holds for every step: how to call code of others, and the bounds.
-#[derive(Clone, Copy)]
-pub(crate) struct Rules {
+/// The values that a new one may be equal to.
+pub(crate) struct Known<'a, T> {
+    pub(crate) active: Option<&'a T>,
+    pub(crate) quarantined: Option<&'a T>,
+}
+
+/// What holds for every step: how to call code of others, the bounds, and who watches.
+pub(crate) struct Rules<'a> {
     pub(crate) catch: Catch,
     pub(crate) limits: Limits,
     pub(crate) unknown_keys: UnknownKeys,
-    pub(crate) on_step: OnStep,
+    pub(crate) on_step: &'a mut dyn FnMut(Step),
 }
 
 /// Where values come from: a parser, or an admission and what is built from it.
 trait Source<T> {
     fn make(
         &mut self,
-        rules: Rules,
+        rules: &mut Rules<'_>,
         document: &Document,
-        active: Option<&T>,
+        known: &Known<'_, T>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal>;
 
@@ -108,14 +115,15 @@ impl<T: 'static> Admission<T> {
         self.equal = Some(equal);
     }
 
-    /// The same, with something built from every value that passes.
-    pub(crate) fn build<S: 'static, E: Into<BoxError>>(
+    /// The same, with something built from every value that passes, and from what was
+    /// built before.
+    pub(crate) fn build_from<S: 'static, E: Into<BoxError>>(
         self,
-        mut build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
+        mut build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
     ) -> Admission<Built<T, S>> {
         Admission::of(Builds {
             from: self,
-            build: Box::new(move |config| build(config).map_err(Into::into)),
+            build: Box::new(move |config, previous| build(config, previous).map_err(Into::into)),
         })
     }
 
@@ -123,30 +131,36 @@ impl<T: 'static> Admission<T> {
     /// against it.
     pub(crate) fn admit(
         &mut self,
-        rules: Rules,
+        rules: &mut Rules<'_>,
         document: &Document,
-        active: Option<&T>,
+        known: &Known<'_, T>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
-        let value = match self.source.make(rules, document, active, notes)? {
+        let value = match self.source.make(rules, document, known, notes)? {
             Admitted::New(value) => value,
-            Admitted::Equal => return Ok(Admitted::Equal),
+            other => return Ok(other),
         };
+        let (catch, limits) = (rules.catch, rules.limits);
         let report = match self.validators.is_empty() && self.change_validators.is_empty() {
             true => Report::new(),
-            false => during(rules.on_step, Phase::Validate, || {
-                self.violations(rules, &value, document, active, notes.tree.as_deref())
+            false => during(rules.on_step, Phase::Validate, |_| {
+                let tree = notes.tree.as_deref();
+                self.violations(catch, limits, &value, document, known.active, tree)
             }),
         };
-        let equal = report.is_empty()
-            && active.is_some_and(|active| self.are_said_to_be_equal(rules.catch, active, &value));
-        if report.is_empty() && !equal {
-            return Ok(Admitted::New(value));
-        }
+        let is = |known: Option<&T>| {
+            known.is_some_and(|known| self.are_said_to_be_equal(catch, known, &value))
+        };
+        let admitted = match report.is_empty() {
+            true if is(known.active) => Some(Admitted::Equal),
+            true if is(known.quarantined) => Some(Admitted::Quarantined),
+            true => return Ok(Admitted::New(value)),
+            false => None,
+        };
         // A destructor is the user's code, too.
-        let _ = guarded(rules.catch, move || drop(value));
-        if equal {
-            return Ok(Admitted::Equal);
+        let _ = guarded(catch, move || drop(value));
+        if let Some(admitted) = admitted {
+            return Ok(admitted);
         }
         Err(Refusal {
             may_pass_later: self.source.asks_the_world(),
@@ -167,19 +181,20 @@ impl<T: 'static> Admission<T> {
 
     fn violations(
         &self,
-        rules: Rules,
+        catch: Catch,
+        limits: Limits,
         value: &T,
         document: &Document,
         active: Option<&T>,
         tree: Option<&dyn Inspect>,
     ) -> Report {
-        let mut report = Report::with_limit(rules.limits.problems());
+        let mut report = Report::with_limit(limits.problems());
         for validator in &self.validators {
-            ask(rules.catch, &mut report, |report| validator(value, report));
+            ask(catch, &mut report, |report| validator(value, report));
         }
         if let (true, Some(active)) = (report.is_empty(), active) {
             for validator in &self.change_validators {
-                ask(rules.catch, &mut report, |report| {
+                ask(catch, &mut report, |report| {
                     validator(active, value, report);
                 });
             }
@@ -216,16 +231,17 @@ struct Parser<T>(Box<dyn Format<T> + Send>);
 impl<T> Source<T> for Parser<T> {
     fn make(
         &mut self,
-        rules: Rules,
+        rules: &mut Rules<'_>,
         document: &Document,
-        _: Option<&T>,
+        _: &Known<'_, T>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
         within_limits(rules.limits, document)
             .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
-        let parsed = during(rules.on_step, Phase::Parse, || {
-            guarded(rules.catch, || self.0.parse(document, &rules.limits, notes))
+        let (catch, limits) = (rules.catch, rules.limits);
+        let parsed = during(rules.on_step, Phase::Parse, |_| {
+            guarded(catch, || self.0.parse(document, &limits, notes))
         });
         if rules.unknown_keys == UnknownKeys::Allow {
             notes.unknown_keys.clear();
@@ -257,7 +273,7 @@ impl<T> Parser<T> {
     fn unless_unknown(
         &self,
         value: T,
-        rules: Rules,
+        rules: &mut Rules<'_>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
         if rules.unknown_keys != UnknownKeys::Reject || notes.unknown_keys.is_empty() {
@@ -310,29 +326,32 @@ struct Builds<C, S> {
 impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
     fn make(
         &mut self,
-        rules: Rules,
+        rules: &mut Rules<'_>,
         document: &Document,
-        active: Option<&Built<C, S>>,
+        known: &Known<'_, Built<C, S>>,
         notes: &mut Notes,
     ) -> Result<Admitted<Built<C, S>>, Refusal> {
-        let active = active.map(|built| &*built.config);
-        let config = match self.from.admit(rules, document, active, notes)? {
+        let of_config = Known {
+            active: known.active.map(|built| &*built.config),
+            quarantined: known.quarantined.map(|built| &*built.config),
+        };
+        let config = match self.from.admit(rules, document, &of_config, notes)? {
             Admitted::New(config) => config,
             Admitted::Equal => return Ok(Admitted::Equal),
+            Admitted::Quarantined => return Ok(Admitted::Quarantined),
         };
-        // Its error becomes text inside of the guard: that is the user's code, too.
-        let built = during(rules.on_step, Phase::Build, || {
-            guarded(rules.catch, || {
-                (self.build)(&config).map_err(|error| error.to_string())
-            })
+        let catch = rules.catch;
+        let previous = known.active.map(|built| &built.state);
+        let built = during(rules.on_step, Phase::Build, |_| {
+            call_build(catch, &mut self.build, &config, previous)
         });
-        let reason = match built {
-            Ok(Ok(state)) => return Ok(Admitted::New(Built::new(config, state))),
-            Ok(Err(reason)) => reason,
-            Err(Panicked) => format!("the build {PANICKED}"),
-        };
-        let _ = guarded(rules.catch, move || drop(config));
-        Err(Refusal::of(Stage::Build, Violation::new("", reason).into()))
+        match built {
+            Ok(state) => Ok(Admitted::New(Built::new(config, state))),
+            Err(refusal) => {
+                let _ = guarded(catch, move || drop(config));
+                Err(refusal)
+            }
+        }
     }
 
     fn asks_the_world(&self) -> bool {
@@ -344,4 +363,26 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         let plain = super::catch::plain_call;
         self.from.are_equal(plain, &a.config, &b.config)
     }
+}
+
+/// Builds, and returns why not. An error becomes text inside of the guard: that is the
+/// user's code, too.
+fn call_build<C, S>(
+    catch: Catch,
+    build: &mut Build<C, S>,
+    config: &C,
+    previous: Option<&S>,
+) -> Result<S, Refusal> {
+    let built = guarded(catch, || {
+        build(config, previous).map_err(|error| (error.to_string(), error.is::<Final>()))
+    });
+    let (reason, is_final) = match built {
+        Ok(Ok(state)) => return Ok(state),
+        Ok(Err(error)) => error,
+        Err(Panicked) => (format!("the build {PANICKED}"), false),
+    };
+    Err(Refusal {
+        may_pass_later: !is_final,
+        ..Refusal::of(Stage::Build, Violation::new("", reason).into())
+    })
 }

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::error::Error;
 use core::fmt;
 
 use super::change::Change;
@@ -33,6 +34,44 @@ impl<C, S> Built<C, S> {
 impl<C, S> fmt::Debug for Built<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Built").finish_non_exhaustive()
+    }
+}
+
+/// Says that an error of [`build`](crate::Engine::build) comes from the document and not
+/// from the world: building it again would fail again, so it is not tried again until the
+/// source changes.
+///
+/// ```
+/// use steadyconf::{BoxError, Final};
+///
+/// fn connect(cipher: &str) -> Result<(), BoxError> {
+///     match cipher {
+///         "aes" => Ok(()),
+///         // Waiting does not help.
+///         _ => Err(Final::new("there is no such cipher").into()),
+///     }
+/// }
+/// assert!(connect("rot13").unwrap_err().is::<Final>());
+/// ```
+#[derive(Debug)]
+pub struct Final(BoxError);
+
+impl Final {
+    /// The same error, as a final one.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Final(error.into())
+    }
+}
+
+impl fmt::Display for Final {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Final {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 

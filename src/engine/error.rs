@@ -113,6 +113,32 @@ impl fmt::Debug for Rejection {
 
 impl Error for Rejection {}
 
+/// A listener that returned an error or panicked while a change was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenerError {
+    /// The name that the listener was registered under.
+    pub listener: Arc<str>,
+    /// What it said, or that it panicked.
+    pub reason: Arc<str>,
+}
+
+impl ListenerError {
+    pub(crate) fn new(listener: Arc<str>, reason: String) -> Self {
+        ListenerError {
+            listener,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for ListenerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (listener, reason) = (OneLine(&self.listener), OneLine(&self.reason));
+        write!(f, "listener {listener}: {reason}")
+    }
+}
+
 /// Why there was no rollback. What was active stays.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,31 +1,26 @@
-//! What the engine remembers of the past: the last snapshots, to go back to;
-//! the content that was refused last; and the content that was rolled back from.
+//! The snapshots that were active before, to go back to.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::time::Duration;
+use alloc::vec::Vec;
 
-use super::digest::Digest;
-use super::document::Document;
-use super::error::{Rejection, Stage};
+use super::active::Accepted;
 use super::snapshot::Snapshot;
-use super::status::Outcome;
 use super::version::Version;
 
 /// How many snapshots are kept besides the active one, if nothing is said.
-const DEFAULT_KEEP: usize = 8;
+pub(crate) const DEFAULT_KEEP: usize = 8;
 
 /// The snapshots that were active before, the newest last.
 pub(crate) struct History<T> {
     kept: VecDeque<Kept<T>>,
-    keep: usize,
 }
 
-struct Kept<T> {
-    snapshot: Arc<Snapshot<T>>,
+pub(crate) struct Kept<T> {
+    pub(crate) accepted: Accepted<T>,
+    pub(crate) worth: Worth,
     /// It was rolled back from, so that the next rollback goes further back.
     avoid: bool,
-    worth: Worth,
 }
 
 /// How a snapshot did while it was active.
@@ -39,160 +34,135 @@ pub(crate) enum Worth {
     Bad,
 }
 
+impl<T> Kept<T> {
+    fn version(&self) -> Version {
+        self.accepted.snapshot.version()
+    }
+
+    /// Returns whether it is worth more than the others when one has to go: it has
+    /// proved itself.
+    fn is_way_back(&self) -> bool {
+        self.worth == Worth::Good && !self.avoid
+    }
+}
+
 impl<T> History<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         History {
             kept: VecDeque::new(),
-            keep: DEFAULT_KEEP,
         }
     }
 
-    pub(crate) fn keep(&mut self, keep: usize) {
-        self.keep = keep;
+    /// Returns which did not do well, and are the same content as one that did.
+    pub(crate) fn redeemed_by(
+        &self,
+        good: &Snapshot<T>,
+        mut same: impl FnMut(&Snapshot<T>, &Snapshot<T>) -> bool,
+    ) -> Vec<Version> {
+        let doubtful = self.kept.iter().filter(|kept| kept.worth != Worth::Good);
+        doubtful
+            .filter(|kept| same(&kept.accepted.snapshot, good))
+            .map(Kept::version)
+            .collect()
     }
 
-    /// An empty one that keeps as many.
-    pub(crate) fn like<U>(other: &History<U>) -> Self {
-        History {
-            keep: other.keep,
-            ..History::new()
-        }
-    }
-
-    /// Takes in what was active until now; gives back what is forgotten for it.
-    #[must_use]
-    pub(crate) fn push(
-        &mut self,
-        snapshot: Arc<Snapshot<T>>,
-        worth: Worth,
-    ) -> Option<Arc<Snapshot<T>>> {
-        if worth == Worth::Good {
-            self.redeem(&snapshot);
+    /// Takes in what was active until now. What failed before and is `redeemed` did well
+    /// in the end.
+    pub(crate) fn push(&mut self, accepted: Accepted<T>, worth: Worth, redeemed: &[Version]) {
+        for kept in &mut self.kept {
+            if redeemed.contains(&kept.version()) {
+                kept.worth = Worth::Good;
+            }
         }
         self.kept.push_back(Kept {
-            snapshot,
-            avoid: false,
+            accepted,
             worth,
+            avoid: false,
         });
-        if self.kept.len() > self.keep {
-            return self.kept.pop_front().map(|kept| kept.snapshot);
-        }
-        None
     }
 
-    /// What failed before did well in the end.
-    fn redeem(&mut self, snapshot: &Snapshot<T>) {
+    /// Takes out what is more than `keep`: the oldest, but the newest that has proved
+    /// itself last of all.
+    #[must_use]
+    pub(crate) fn trim(&mut self, keep: usize) -> Vec<Kept<T>> {
+        let mut gone = Vec::new();
+        while self.kept.len() > keep {
+            let way_back = self.kept.iter().rposition(Kept::is_way_back);
+            let oldest = usize::from(way_back == Some(0) && self.kept.len() > 1);
+            gone.extend(self.kept.remove(oldest));
+        }
+        gone
+    }
+
+    pub(crate) fn get(&self, version: Version) -> Option<&Kept<T>> {
+        self.kept.iter().find(|kept| kept.version() == version)
+    }
+
+    /// Returns which were read from disk, and which the source has not shown since.
+    pub(crate) fn known_from_disk(&self) -> impl Iterator<Item = &Arc<Snapshot<T>>> {
+        let known_from_disk = self.kept.iter().filter(|kept| kept.accepted.from_last_good);
+        known_from_disk.map(|kept| &kept.accepted.snapshot)
+    }
+
+    /// The source has shown the content of these.
+    pub(crate) fn shown(&mut self, versions: &[Version]) {
         for kept in &mut self.kept {
-            if kept.snapshot.document() == snapshot.document() {
-                kept.worth = Worth::Good;
+            if versions.contains(&kept.version()) {
+                kept.accepted.from_last_good = false;
             }
         }
     }
 
-    pub(crate) fn worth_of(&self, version: Version) -> Worth {
-        let mut kept = self.kept.iter();
-        let kept = kept.find(|kept| kept.snapshot.version() == version);
-        kept.map_or(Worth::Good, |kept| kept.worth)
+    /// Returns the first rollback that going to `target` undoes: one that left the very
+    /// content that becomes active again.
+    pub(crate) fn undone_by(
+        &self,
+        target: &Snapshot<T>,
+        mut same: impl FnMut(&Snapshot<T>, &Snapshot<T>) -> bool,
+    ) -> Option<Version> {
+        let mut avoided = self.kept.iter().filter(|kept| kept.avoid);
+        let undone = avoided.find(|kept| same(&kept.accepted.snapshot, target));
+        undone.map(Kept::version)
     }
 
-    pub(crate) fn get(&self, version: Version) -> Option<&Arc<Snapshot<T>>> {
-        let mut kept = self.kept.iter().map(|kept| &kept.snapshot);
-        kept.find(|snapshot| snapshot.version() == version)
-    }
-
-    /// This version was rolled back from.
-    pub(crate) fn avoid(&mut self, version: Version) {
+    /// `left` was rolled back from; or the rollback that left `undone` is undone, and
+    /// with it all that came after it.
+    pub(crate) fn left(&mut self, left: Version, undone: Option<Version>) {
         for kept in &mut self.kept {
-            kept.avoid |= kept.snapshot.version() == version;
+            kept.avoid = match undone {
+                Some(undone) => kept.avoid && kept.version() < undone,
+                None => kept.avoid || kept.version() == left,
+            };
         }
     }
 
     /// Something new came from the source: what was rolled back from before is
     /// history like any other.
     pub(crate) fn forgive(&mut self) {
-        for kept in &mut self.kept {
-            kept.avoid = false;
-        }
+        self.kept.iter_mut().for_each(|kept| kept.avoid = false);
     }
 
-    /// The newest that is not the same as what is active, nor as anything that
+    /// Returns the newest that is not the same as what is active, nor as anything that
     /// was rolled back from, or was bad. `proven`: nor unproven.
     pub(crate) fn newest_but(
         &self,
         active: &Snapshot<T>,
         proven: bool,
-        same: impl Fn(&Snapshot<T>, &Snapshot<T>) -> bool,
-    ) -> Option<&Arc<Snapshot<T>>> {
+        mut same: impl FnMut(&Snapshot<T>, &Snapshot<T>) -> bool,
+    ) -> Option<Version> {
         let bad = |kept: &&Kept<T>| kept.avoid || kept.worth == Worth::Bad;
-        let avoided = || self.kept.iter().filter(bad);
+        let avoided: Vec<&Arc<Snapshot<T>>> = self
+            .kept
+            .iter()
+            .filter(bad)
+            .map(|kept| &kept.accepted.snapshot)
+            .collect();
         let fit = |one: &&Kept<T>| {
+            let snapshot = &one.accepted.snapshot;
             (!proven || one.worth == Worth::Good)
-                && !same(&one.snapshot, active)
-                && !avoided().any(|kept| same(&one.snapshot, &kept.snapshot))
+                && !same(snapshot, active)
+                && !avoided.iter().any(|avoided| same(snapshot, avoided))
         };
-        self.kept.iter().rev().find(fit).map(|kept| &kept.snapshot)
-    }
-}
-
-/// What the source shows, if that was rolled back from.
-pub(crate) struct Held {
-    pub(crate) document: Document,
-    /// Kept, for it is told at every look.
-    pub(crate) digest: Digest,
-}
-
-impl Held {
-    pub(crate) fn new(document: Document) -> Self {
-        Held {
-            digest: document.digest(),
-            document,
-        }
-    }
-}
-
-/// The content that was refused last, so that it is parsed and reported once.
-pub(crate) struct Refused {
-    pub(crate) document: Document,
-    pub(crate) rejection: Arc<Rejection>,
-    pub(crate) since: Duration,
-    pub(crate) retry: Option<Retry>,
-}
-
-impl Refused {
-    /// Whether it is time to try it again.
-    pub(crate) fn is_due(&self, now: Duration) -> bool {
-        self.retry.is_some_and(|retry| retry.at <= now)
-    }
-
-    /// What is said of it while it lasts.
-    pub(crate) fn outcome(&self) -> Outcome {
-        let rejection = self.rejection.clone();
-        match self.retry {
-            Some(Retry { at: retry_at, .. }) if rejection.stage() == Stage::Prepare => {
-                Outcome::Vetoed {
-                    rejection,
-                    retry_at,
-                }
-            }
-            _ => Outcome::Rejected(rejection),
-        }
-    }
-}
-
-/// What depends on more than the content is tried again after twice as long each time,
-/// up to this: what it waits for may take its time.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// When to try again what depends on more than the content.
-#[derive(Clone, Copy)]
-pub(crate) struct Retry {
-    pub(crate) at: Duration,
-    pub(crate) pause: Duration,
-}
-
-impl Retry {
-    /// How long to wait before the first try, or before the one after `last`.
-    pub(crate) fn next_pause(last: Option<Retry>, first: Duration, longest: Duration) -> Duration {
-        last.map_or(first, |last| last.pause.saturating_mul(2).min(longest))
+        self.kept.iter().rev().find(fit).map(Kept::version)
     }
 }

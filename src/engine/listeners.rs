@@ -1,5 +1,5 @@
 //! One round of listeners: who is called, in what order, and what becomes of an
-//! error or a panic. When there is a round is `engine.rs`'s.
+//! error or a panic. When there is a round is `round.rs`'s.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -8,11 +8,15 @@ use alloc::vec::Vec;
 
 use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::change::Change;
+use super::error::ListenerError;
 use super::listener::{BoxError, Listener};
-use super::status::ListenerError;
 
 /// Which listener, for those that come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "std"),
+    allow(dead_code, reason = "nobody subscribes then")
+)]
 pub(crate) struct ListenerId(pub(crate) u64);
 
 impl ListenerId {
@@ -38,6 +42,11 @@ impl<T> Listeners<T> {
         self.0.push(Registered { id, name, listener });
     }
 
+    /// Adds one that was there before the start, and stays.
+    pub(crate) fn register(&mut self, name: Arc<str>, listener: Box<dyn Listener<T>>) {
+        self.add(ListenerId::FROM_THE_START, name, listener);
+    }
+
     /// Every listener made into one of another kind of value.
     pub(crate) fn map<U>(
         self,
@@ -51,25 +60,13 @@ impl<T> Listeners<T> {
         Listeners(self.0.into_iter().map(map).collect())
     }
 
-    /// Adds one before all others.
-    #[cfg(feature = "std")]
-    pub(crate) fn add_first(
-        &mut self,
-        id: ListenerId,
-        name: Arc<str>,
-        listener: Box<dyn Listener<T>>,
-    ) {
-        self.0.insert(0, Registered { id, name, listener });
-    }
-
-    #[cfg(feature = "std")]
     #[must_use]
     pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Box<dyn Listener<T>>> {
         let at = self.0.iter().position(|one| one.id == id)?;
         Some(self.0.remove(at).listener)
     }
 
-    /// The first phase. On a veto those that were asked before are told to undo.
+    /// The first phase. On a veto those that were prepared before it abort, in reverse.
     pub(crate) fn prepare(
         &mut self,
         catch: Catch,
@@ -91,7 +88,7 @@ impl<T> Listeners<T> {
         Ok(())
     }
 
-    /// The second phase: everyone is told, whatever the others say.
+    /// The second phase: everyone is notified, whatever the others say.
     pub(crate) fn commit(&mut self, catch: Catch, change: &Change<T>) -> Vec<ListenerError> {
         let mut errors = Vec::new();
         for Registered { name, listener, .. } in &mut self.0 {
@@ -101,7 +98,7 @@ impl<T> Listeners<T> {
     }
 }
 
-/// Tells one listener, and says what became of it if that is not well.
+/// Notifies one listener, and returns why it failed, if it did.
 pub(crate) fn commit_one<T>(
     catch: Catch,
     name: &Arc<str>,

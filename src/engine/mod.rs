@@ -2,10 +2,12 @@
 //! nothing else: no I/O, clock, thread, lock or log, and no `unsafe`. It never
 //! names `host`, and cannot name `std`: only `host/mod.rs` brings that in.
 
+mod active;
 mod admission;
 mod built;
 mod catch;
 mod change;
+mod condition;
 mod detector;
 mod diff;
 mod digest;
@@ -13,9 +15,11 @@ mod document;
 #[allow(clippy::module_inception)]
 mod engine;
 mod error;
+mod event;
 mod format;
 mod history;
 mod jitter;
+mod judge;
 mod lens;
 mod limits;
 mod listener;
@@ -23,19 +27,24 @@ pub(crate) mod listeners;
 mod manual;
 mod masks;
 mod notes;
+pub(crate) mod observer;
+mod outcome;
 #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
 pub(crate) mod path;
+mod policy;
 mod report;
+mod retry;
+mod round;
 mod settle;
 mod snapshot;
+mod source;
 mod status;
-mod step;
 mod trial;
 mod version;
 
 #[cfg(feature = "std")]
 pub(crate) use admission::is_blank;
-pub use built::Built;
+pub use built::{Built, Final};
 pub use catch::{Catch, Panicked};
 pub use change::Change;
 pub use detector::{Detector, Sighting};
@@ -43,26 +52,33 @@ pub use diff::{Diff, Difference};
 pub use digest::Digest;
 pub use document::{Content, Document, Layer};
 pub use engine::Engine;
-pub use error::{DetectError, DetectErrorKind, Rejection, RollbackError, Stage};
+pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
+pub use event::Event;
 pub use format::Format;
 #[cfg(feature = "std")]
-pub(crate) use history::{LONGEST_PAUSE, Retry};
+pub(crate) use jitter::Jitter;
 #[cfg(feature = "yaml")]
 pub(crate) use lens::{Inspect, Located};
 pub use limits::Limits;
+pub(crate) use listener::OnChangeOf;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
 #[cfg(feature = "yaml")]
 pub(crate) use masks::Masks;
 pub use notes::{Notes, UnknownKeys};
+pub use outcome::Outcome;
+#[cfg(feature = "std")]
+pub(crate) use policy::{Policy, options};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
 #[cfg(feature = "yaml")]
 pub(crate) use report::cut;
 pub use report::{Place, Report, Violation};
+#[cfg(feature = "std")]
+pub(crate) use retry::{LONGEST_PAUSE, Retry};
+pub(crate) use round::place_name;
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;
-pub use status::{Event, Failure, LastError, ListenerError, Outcome, Probation, Status};
-#[cfg(feature = "otel")]
-pub(crate) use step::{Phase, Step};
+pub use status::{Failure, LastError, Probation, Status};
+pub(crate) use trial::Trial;
 pub use version::Version;

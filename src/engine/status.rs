@@ -1,70 +1,15 @@
-//! What can be said of the engine from outside: its present state, and what
-//! came of the last look. How it is logged or exported is the host's.
+//! The present state, as it is told from outside. It is computed from the engine's
+//! state when it is asked for, and never stored there.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use super::diff::Diff;
 use super::digest::Digest;
-use super::error::{DetectError, Rejection, RollbackError};
+use super::error::{DetectError, ListenerError, Rejection};
+use super::event::Joined;
 use super::report::{OneLine, Violation};
 use super::version::Version;
-
-/// What came of one look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// What is active is what is at the source.
-    Unchanged,
-    /// Something is there, but it has not held still for long enough.
-    Settling {
-        /// When to look again.
-        until: Duration,
-    },
-    /// A new snapshot is active.
-    Applied(Version),
-    /// What is at the source is refused, and the old snapshot stays. It is
-    /// parsed and reported once, and said at every look while it lasts. What could
-    /// not be built is tried again at growing intervals.
-    Rejected(Arc<Rejection>),
-    /// What is at the source is valid, but a listener vetoed it. The old
-    /// snapshot stays, and the candidate is offered again.
-    Vetoed {
-        /// Who vetoed, and why.
-        rejection: Arc<Rejection>,
-        /// When it is offered again.
-        retry_at: Duration,
-    },
-    /// What was applied was rolled back, because a listener failed to take it
-    /// into use or a health check failed: older content is active again, under this
-    /// version.
-    RolledBack(Version),
-    /// What is at the source was rolled back from, and is not applied again
-    /// until the source changes.
-    Held,
-    /// Somebody else is looking at this moment, or this was called from inside
-    /// a callback. Another look follows.
-    Busy,
-}
-
-/// For people: what came of it, with every reason.
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::Unchanged => f.write_str("nothing has changed"),
-            Outcome::Settling { .. } => f.write_str("what is there has not held still yet"),
-            Outcome::Applied(version) => write!(f, "applied {version}"),
-            Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. } => {
-                write!(f, "refused: {rejection}")
-            }
-            Outcome::RolledBack(version) => write!(f, "rolled back: {version} is active"),
-            Outcome::Held => f.write_str("held: it was rolled back from"),
-            Outcome::Busy => f.write_str("somebody else is looking"),
-        }
-    }
-}
 
 /// Why the source and what is active differ, or why it is not known.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,23 +50,6 @@ pub struct LastError {
     pub since: Duration,
 }
 
-/// A listener that returned an error or panicked while a change was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ListenerError {
-    /// The name that the listener was registered under.
-    pub listener: Arc<str>,
-    /// What it said, or that it panicked.
-    pub reason: Arc<str>,
-}
-
-impl fmt::Display for ListenerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (listener, reason) = (OneLine(&self.listener), OneLine(&self.reason));
-        write!(f, "listener {listener}: {reason}")
-    }
-}
-
 /// How what is active does while it has to prove itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -147,7 +75,7 @@ pub struct Probation {
 /// | `config_info{version, digest}` | 1 |
 /// | `config_reloads_total`, `config_rejections_total`, `config_rollbacks_total` | the counters |
 /// | `config_consecutive_failures` | [`consecutive_failures`](Self::consecutive_failures) |
-/// | `config_in_look_seconds` | [`in_look_since`](Self::in_look_since): one that grows is a look that hangs |
+/// | `config_in_poll_seconds` | [`in_poll_since`](Self::in_poll_since): one that grows is a look that hangs |
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
@@ -160,7 +88,7 @@ pub struct Status {
     /// When it became active.
     pub applied_at: Option<Duration>,
     /// The last look at the source.
-    pub last_look: Option<Duration>,
+    pub last_poll: Option<Duration>,
     /// The last look that found the source and what is active to be the same.
     pub last_success: Option<Duration>,
     /// What is wrong now; `None` if nothing is. It ends when the source is good
@@ -178,7 +106,7 @@ pub struct Status {
     pub rollbacks: u64,
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
-    pub held: Option<Digest>,
+    pub quarantined: Option<Digest>,
     /// Whether what is active is the last known good, read from disk at the start
     /// because the source was missing or refused: it is not current.
     pub from_last_good: bool,
@@ -200,12 +128,12 @@ pub struct Status {
     /// Keys of what is active that no field takes. They change nothing else.
     pub warnings: Arc<[Violation]>,
     /// When the next look is due.
-    pub next_look: Duration,
+    pub next_poll: Duration,
     /// Whether a thread is looking by itself. An engine alone has none.
     pub thread_alive: bool,
     /// Since when a look is under way, if one is. One that does not end is a
     /// callback or a file system that hangs.
-    pub in_look_since: Option<Duration>,
+    pub in_poll_since: Option<Duration>,
 }
 
 impl Status {
@@ -219,7 +147,7 @@ impl Status {
         self.version.is_some()
             && !self.from_last_good
             && self.last_error.is_none()
-            && self.held.is_none()
+            && self.quarantined.is_none()
             && self.listener_errors.is_empty()
             && !self.probation.as_ref().is_some_and(failing)
     }
@@ -248,7 +176,7 @@ impl fmt::Display for Status {
             let since = error.since.as_secs_f64();
             write!(f, "\nsince {since:.1} s: {}", error.failure)?;
         }
-        if let Some(held) = self.held {
+        if let Some(held) = self.quarantined {
             let held = held.short();
             write!(
                 f,
@@ -291,257 +219,5 @@ impl fmt::Display for Status {
             f,
             "\nreloads: {reloads}, rejections: {rejections}, rollbacks: {rollbacks}"
         )
-    }
-}
-
-/// Something that an operator wants to read once: a change of state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A new snapshot is active.
-    #[non_exhaustive]
-    Applied {
-        /// What was active before; `None` at the first load.
-        from: Option<Version>,
-        /// What is active now.
-        to: Version,
-        /// The digest of what is active now.
-        digest: Digest,
-        /// Where it came from.
-        origins: Arc<[Arc<str>]>,
-        /// What changed; `None` at the first load.
-        diff: Option<Diff>,
-    },
-    /// What is active has keys that no field takes: misspelt, perhaps.
-    #[non_exhaustive]
-    UnknownKeys {
-        /// What is active.
-        version: Version,
-        /// Each key, with its place.
-        warnings: Arc<[Violation]>,
-    },
-    /// The source is missing or refused, so what is active is the last known good
-    /// of an earlier run: it is not current.
-    #[non_exhaustive]
-    StartedFromLastGood {
-        /// What is active.
-        version: Version,
-        /// Its digest.
-        digest: Digest,
-        /// Where it was kept.
-        from: Arc<str>,
-        /// What is wrong with the source, if that is known.
-        failure: Option<Failure>,
-    },
-    /// Older content is active again, under a new version.
-    #[non_exhaustive]
-    RolledBack {
-        /// What was active before.
-        from: Version,
-        /// What is active now.
-        to: Version,
-        /// The version under which this content was active before.
-        content_of: Version,
-        /// The digest of what is active now.
-        digest: Digest,
-    },
-    /// A rollback that was due after a listener or a health check failed did not
-    /// happen.
-    #[non_exhaustive]
-    RollbackFailed {
-        /// What stays active.
-        keeping: Version,
-        /// Why.
-        error: RollbackError,
-    },
-    /// New content was refused; the old snapshot stays. A veto too.
-    #[non_exhaustive]
-    Rejected {
-        /// What stays active; `None` if there is nothing yet.
-        keeping: Option<Version>,
-        /// Why.
-        rejection: Arc<Rejection>,
-    },
-    /// The source cannot be read; the old snapshot stays.
-    #[non_exhaustive]
-    SourceFailed {
-        /// What stays active; `None` if there is nothing yet.
-        keeping: Option<Version>,
-        /// Why.
-        error: DetectError,
-    },
-    /// The source can be read again.
-    #[non_exhaustive]
-    SourceReadable {
-        /// The problem that ended.
-        error: DetectError,
-    },
-    /// The source changes all the time and never holds still for long enough;
-    /// the old snapshot stays until it does.
-    #[non_exhaustive]
-    StillChanging {
-        /// What stays active; `None` if there is nothing yet.
-        keeping: Option<Version>,
-        /// How long it has been so.
-        lasted: Duration,
-    },
-    /// The source shows what is active after something was refused, while it was
-    /// changing, or after a start from the last known good.
-    #[non_exhaustive]
-    Recovered {
-        /// What is active.
-        version: Version,
-        /// Its digest.
-        digest: Digest,
-    },
-    /// What is active has proved itself.
-    #[non_exhaustive]
-    ProbationPassed {
-        /// The snapshot.
-        version: Version,
-    },
-    /// What is active has failed its health check. A rollback follows, or the
-    /// reason why there is none.
-    #[non_exhaustive]
-    ProbationFailed {
-        /// The snapshot.
-        version: Version,
-        /// What the check said.
-        reason: Arc<str>,
-    },
-    /// A listener failed to take a snapshot into use; the others did.
-    #[non_exhaustive]
-    ListenerFailed {
-        /// The snapshot.
-        version: Version,
-        /// Who, and why.
-        error: ListenerError,
-    },
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Applied {
-                from,
-                to,
-                digest,
-                origins,
-                diff,
-            } => {
-                let digest = digest.short();
-                match from {
-                    Some(from) => write!(f, "applied {to} {digest} in place of {from}")?,
-                    None => write!(f, "loaded {to} {digest}")?,
-                }
-                write!(f, ", from {}", Joined(origins))?;
-                match diff.as_ref().and_then(Diff::paths) {
-                    Some(paths) => write!(f, "; changed: {paths}"),
-                    None => Ok(()),
-                }
-            }
-            Event::UnknownKeys { version, warnings } => {
-                let s = if warnings.len() == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "{version} is active, with {} unknown key{s}:",
-                    warnings.len()
-                )?;
-                warnings.iter().try_for_each(|one| write!(f, "\n  {one}"))
-            }
-            Event::StartedFromLastGood {
-                version,
-                digest,
-                from,
-                failure,
-            } => {
-                let (digest, from) = (digest.short(), OneLine(from));
-                write!(f, "started from the last known good, {version} {digest}")?;
-                write!(f, " of {from}, which is not current")?;
-                match failure {
-                    Some(failure) => write!(f, ": {failure}"),
-                    None => Ok(()),
-                }
-            }
-            Event::RolledBack {
-                from,
-                to,
-                content_of,
-                digest,
-            } => {
-                let digest = digest.short();
-                write!(
-                    f,
-                    "rolled back from {from}: {to} {digest} is {content_of} again"
-                )
-            }
-            Event::RollbackFailed { keeping, error } => {
-                write!(f, "{}; {error}", Keeping(Some(*keeping)))
-            }
-            Event::Rejected { keeping, rejection } => {
-                write!(f, "{}; {rejection}", Keeping(*keeping))
-            }
-            Event::SourceFailed { keeping, error } => {
-                write!(f, "{}; cannot read {error}", Keeping(*keeping))
-            }
-            Event::SourceReadable { error } => {
-                write!(f, "can read {} again", error.origin())
-            }
-            Event::StillChanging { keeping, lasted } => {
-                let (keeping, seconds) = (Keeping(*keeping), lasted.as_secs());
-                write!(f, "{keeping}; the source has been changing for {seconds} s")
-            }
-            Event::Recovered { version, digest } => {
-                let digest = digest.short();
-                write!(f, "recovered: the source is again {version} {digest}")
-            }
-            Event::ProbationPassed { version } => write!(f, "{version} passed its probation"),
-            Event::ProbationFailed { version, reason } => {
-                write!(f, "{version} failed its health check: {}", OneLine(reason))
-            }
-            Event::ListenerFailed { version, error } => {
-                write!(f, "{version} is active, but {error}")
-            }
-        }
-    }
-}
-
-struct Keeping(Option<Version>);
-
-impl fmt::Display for Keeping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(version) => write!(f, "keeping {version}"),
-            None => f.write_str("nothing is loaded"),
-        }
-    }
-}
-
-/// A log line names at most so many sources.
-const MAX_NAMES: usize = 8;
-
-struct Joined<'a>(&'a [Arc<str>]);
-
-impl fmt::Display for Joined<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().map(|name| OneLine(name));
-        for (index, name) in names.take(MAX_NAMES).enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}{name}")?;
-        }
-        let more = self.0.len().saturating_sub(MAX_NAMES);
-        if more > 0 {
-            write!(f, " and {more} more")?;
-        }
-        Ok(())
-    }
-}
-
-impl ListenerError {
-    pub(crate) fn new(listener: Arc<str>, reason: String) -> Self {
-        ListenerError {
-            listener,
-            reason: reason.into(),
-        }
     }
 }

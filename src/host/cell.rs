@@ -7,12 +7,12 @@ use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
-use super::poller::Signal;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, RwLock};
-use crate::engine::{BoxError, Change, Document, Listener, Snapshot, Version};
+use super::thread::Signal;
+use crate::engine::{Document, Snapshot, Version};
 
 /// Holds the active snapshot. Its locks are held for the copy of a pointer or a
 /// flag only; no user code runs under them.
@@ -46,7 +46,8 @@ impl<T> Cell<T> {
         self.active.read().clone()
     }
 
-    fn publish(&self, new: Arc<Snapshot<T>>) {
+    /// Makes a snapshot visible to readers.
+    pub(crate) fn publish(&self, new: Arc<Snapshot<T>>) {
         let number = number_of(&new);
         let old = {
             let mut active = self.active.write();
@@ -101,16 +102,6 @@ impl<T> Cell<T> {
 )]
 fn number_of<T>(snapshot: &Snapshot<T>) -> usize {
     snapshot.version().get() as usize
-}
-
-/// Listener 0: its commit is the swap.
-pub(crate) struct Publisher<T>(pub(crate) Arc<Cell<T>>);
-
-impl<T: Send + Sync> Listener<T> for Publisher<T> {
-    fn commit(&mut self, change: &Change<T>) -> Result<(), BoxError> {
-        self.0.publish(change.new.clone());
-        Ok(())
-    }
 }
 
 /// A way in for readers: cheap to clone, usable from any thread, valid for as

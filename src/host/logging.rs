@@ -1,6 +1,6 @@
 //! Events as log lines, through the `log` facade, under the target `steadyconf`.
 //! Which events there are, and how often, is the engine's: once per change of
-//! state, never once per look.
+//! state, never once per poll.
 
 use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{Level, Record};
@@ -123,7 +123,7 @@ impl Facts {
                 origin: Some(error.origin().to_string()),
                 ..none
             },
-            Event::StillChanging { keeping, .. } => Facts {
+            Event::StillChanging { keeping, .. } | Event::HoldsStill { keeping } => Facts {
                 version: *keeping,
                 ..none
             },
@@ -148,10 +148,10 @@ impl Facts {
     }
 }
 
-/// A look that ended in a panic of our own: a bug, and said loudly.
-pub(crate) fn look_panicked() {
+/// A poll that ended in a panic of our own: a bug, and said loudly.
+pub(crate) fn poll_panicked() {
     guarded(|| {
-        log::error!(target: TARGET, "a look at the source panicked; the loop goes on. This is a bug in steadyconf");
+        log::error!(target: TARGET, "a poll of the source panicked; the loop goes on. This is a bug in steadyconf");
     });
 }
 

@@ -5,13 +5,15 @@
 
 extern crate std;
 
+mod builder;
 mod cell;
 mod clock;
+mod core;
 mod file;
 mod last_good;
+mod load;
 mod logging;
 mod overlay;
-mod poller;
 mod reloader;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
@@ -20,10 +22,15 @@ mod subscriptions;
 mod sync;
 #[cfg(feature = "otel")]
 mod telemetry;
+mod thread;
+mod turn;
+mod watch;
 
+pub use builder::{Builder, Files, Own, Watched};
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
-pub use reloader::{Builder, LoadError, Reloader};
+pub use load::LoadError;
+pub use reloader::Reloader;
 pub use subscriptions::Subscription;
 
 use engine::{Catch, Panicked};

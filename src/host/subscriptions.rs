@@ -9,32 +9,20 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::sync::Mutex;
 use crate::engine::listeners::ListenerId;
-use crate::engine::{Engine, Listener, Snapshot};
+use crate::engine::observer::{Joining, Membership};
+use crate::engine::{Listener, Snapshot};
 
-enum Ask<T> {
-    Add(Joining<T>),
-    Remove(ListenerId),
-}
-
-struct Joining<T> {
-    id: ListenerId,
-    name: Arc<str>,
-    listener: Box<dyn Listener<T>>,
-    /// What was active when it was added.
-    since: Arc<Snapshot<T>>,
-}
-
-/// What was asked for since the last look.
+/// What was asked for since it was taken last.
 pub(crate) struct Queue<T> {
     asked: Mutex<Asked<T>>,
 }
 
 struct Asked<T> {
     last: u64,
-    asks: Vec<Ask<T>>,
+    asks: Vec<Membership<T>>,
 }
 
-impl<T: 'static> Queue<T> {
+impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         Queue {
             asked: Mutex::new(Asked {
@@ -53,7 +41,7 @@ impl<T: 'static> Queue<T> {
         let mut asked = self.asked.lock();
         asked.last += 1;
         let id = ListenerId(asked.last);
-        asked.asks.push(Ask::Add(Joining {
+        asked.asks.push(Membership::Joins(Joining {
             id,
             name,
             listener,
@@ -62,14 +50,15 @@ impl<T: 'static> Queue<T> {
         id
     }
 
-    /// One that was not yet taken in leaves at once, the others at the next look.
+    /// One that was not yet taken in leaves at once, the others before the next round.
     pub(crate) fn remove(&self, id: ListenerId) {
         let mut asked = self.asked.lock();
-        let joins = |ask: &Ask<T>| matches!(ask, Ask::Add(joining) if joining.id == id);
+        let joins =
+            |ask: &Membership<T>| matches!(ask, Membership::Joins(joining) if joining.id == id);
         let left = match asked.asks.iter().position(joins) {
             Some(at) => Some(asked.asks.remove(at)),
             None => {
-                asked.asks.push(Ask::Remove(id));
+                asked.asks.push(Membership::Leaves(id));
                 None
             }
         };
@@ -78,20 +67,9 @@ impl<T: 'static> Queue<T> {
         drop(left);
     }
 
-    /// Does what was asked for, between two rounds.
-    pub(crate) fn drain(&self, engine: &mut Engine<T>) {
-        let asks = mem::take(&mut self.asked.lock().asks);
-        for ask in asks {
-            match ask {
-                Ask::Add(Joining {
-                    id,
-                    name,
-                    listener,
-                    since,
-                }) => engine.subscribe(id, name, listener, since),
-                Ask::Remove(id) => engine.unsubscribe(id),
-            }
-        }
+    /// Hands over what was asked for, between two rounds.
+    pub(crate) fn take(&self) -> Vec<Membership<T>> {
+        mem::take(&mut self.asked.lock().asks)
     }
 }
 

@@ -1,11 +1,9 @@
 //! Spans and metrics for OpenTelemetry's global providers: one span for each attempt
 //! to take something in, with a child for each phase, and counters of what came of
-//! them. A look that finds nothing leaves no trace.
+//! them. A poll that finds nothing leaves no trace.
 //!
 //! Spans are made where the work is done, and are current while it lasts, so that
 //! those of a listener's own become their children.
-
-use core::cell::RefCell;
 
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt, Tracer};
@@ -14,8 +12,8 @@ use opentelemetry::{Context, ContextGuard, KeyValue, global};
 use super::CATCH;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use super::std::thread_local;
-use crate::engine::{DetectError, Digest, Event, Outcome, Phase, Rejection, Status, Step, Version};
+use crate::engine::observer::{Phase, Step};
+use crate::engine::{DetectError, Digest, Event, Outcome, Rejection, Status, Version};
 
 /// As the recipe that this began with calls it.
 const ATTEMPT: &str = "reloader.on_config_changed";
@@ -44,28 +42,52 @@ impl Drop for Current {
     }
 }
 
-/// What is open, and what ended, in one look.
+/// What is open, what ended, and what was told, in one poll, one rollback or one first
+/// load. Whatever it ends in, its spans end with it.
 #[derive(Default)]
-struct Frame {
+pub(crate) struct Spans {
     /// From the outermost; `None` where a provider panicked.
     open: Vec<Option<Current>>,
     /// Attempts that ended; what came of them is not known yet.
     ended: Vec<(Phase, Option<Current>)>,
+    events: Vec<Event>,
 }
 
-thread_local! {
-    /// The looks that are under way on this thread: a callback of one reloader may look
-    /// by another.
-    static LOOKS: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+impl Spans {
+    /// A phase begins or ends. A provider is not ours: one that panics costs its span.
+    pub(crate) fn step(&mut self, step: Step) {
+        match step {
+            Step::Begins(phase) => self.open.push(begin(name_of(phase))),
+            Step::Ends(phase) => self.end(phase),
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        if let Event::StartedFromLastGood { .. } = event {
+            // It says itself what is wrong with the source.
+            self.events.clear();
+        }
+        self.events.push(event.clone());
+    }
+
+    fn end(&mut self, phase: Phase) {
+        let Some(mut current) = self.open.pop().flatten() else {
+            return;
+        };
+        let whole = matches!(phase, Phase::Attempt | Phase::Rollback | Phase::LastGood);
+        if !(whole && self.open.is_empty()) {
+            return close(Some(current));
+        }
+        // It ends when what came of it is known; until then it is not current any more.
+        let _ = CATCH(&mut || drop(current.guard.take()));
+        self.ended.push((phase, Some(current)));
+    }
 }
 
-/// What the engine tells as it goes. A provider is not ours: one that panics costs its
-/// span.
-pub(crate) fn on_step(step: Step) {
-    let (Step::Begins(phase) | Step::Ends(phase)) = step;
-    match step {
-        Step::Begins(_) => push(begin(name_of(phase))),
-        Step::Ends(_) => end(phase),
+impl Drop for Spans {
+    fn drop(&mut self) {
+        self.open.drain(..).rev().for_each(close);
+        self.ended.drain(..).for_each(|(_, current)| close(current));
     }
 }
 
@@ -86,65 +108,8 @@ fn name_of(phase: Phase) -> &'static str {
     }
 }
 
-// Nothing of the tracer's is called while the list is borrowed: it may call back.
-
-fn push(current: Option<Current>) {
-    LOOKS.with_borrow_mut(|looks| {
-        if let Some(look) = looks.last_mut() {
-            look.open.push(current);
-        }
-    });
-}
-
-fn end(phase: Phase) {
-    let (current, outermost) = LOOKS.with_borrow_mut(|looks| {
-        let look = looks.last_mut();
-        look.map_or((None, false), |look| {
-            let current = look.open.pop().flatten();
-            (current, look.open.is_empty())
-        })
-    });
-    let Some(mut current) = current else {
-        return;
-    };
-    let whole = matches!(phase, Phase::Attempt | Phase::Rollback | Phase::LastGood);
-    if !(whole && outermost) {
-        return close(Some(current));
-    }
-    // It ends when what came of it is known; until then it is not current any more.
-    let _ = CATCH(&mut || drop(current.guard.take()));
-    let mut current = Some(current);
-    LOOKS.with_borrow_mut(|looks| {
-        if let Some(look) = looks.last_mut() {
-            look.ended.push((phase, current.take()));
-        }
-    });
-    close(current);
-}
-
 fn close(mut current: Option<Current>) {
     let _ = CATCH(&mut || drop(current.take()));
-}
-
-/// One look, or one rollback. Whatever it ends in, its spans end with it.
-pub(crate) struct Look(());
-
-impl Look {
-    pub(crate) fn begin() -> Self {
-        LOOKS.with_borrow_mut(|looks| looks.push(Frame::default()));
-        Look(())
-    }
-}
-
-impl Drop for Look {
-    fn drop(&mut self) {
-        let frame = LOOKS.with_borrow_mut(Vec::pop).unwrap_or_default();
-        frame.open.into_iter().rev().for_each(close);
-        frame
-            .ended
-            .into_iter()
-            .for_each(|(_, current)| close(current));
-    }
 }
 
 /// What is measured, of one reloader.
@@ -190,17 +155,15 @@ impl Telemetry {
         }
     }
 
-    /// Ends the attempts of this look with what came of them, and moves the gauges.
+    /// Ends the attempts of this poll with what came of them, and moves the gauges.
     pub(crate) fn conclude(
         &mut self,
+        spans: &mut Spans,
         result: &Result<Outcome, DetectError>,
-        events: &[Event],
         status: &Status,
     ) {
-        let attempts = LOOKS.with_borrow_mut(|looks| {
-            let look = looks.last_mut();
-            look.map_or(Vec::new(), |look| core::mem::take(&mut look.ended))
-        });
+        let attempts = core::mem::take(&mut spans.ended);
+        let events = &spans.events;
         for (phase, current) in attempts {
             let end = end_of(phase, result, events, status);
             self.tell(current, &end);

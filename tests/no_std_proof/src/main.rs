@@ -72,7 +72,7 @@ fn main() {
     let mut now = Duration::ZERO;
     let mut look = |engine: &mut Engine<Config>, flash: &mut ManualDetector| {
         let outcome = engine.poll(flash, now);
-        now = engine.next_look();
+        now = engine.next_poll();
         let active = engine.active().map(|active| active.limit);
         let told: String = engine.events().iter().map(|e| format!("{e}; ")).collect();
         (outcome, active, told)

@@ -1,24 +1,41 @@
-//! The thread that looks by itself, and the signals that wake and stop it. What
-//! a look is, is `reloader.rs`'s.
+//! The thread that polls by itself, and the signals that wake and stop it. What
+//! a poll is, is `core.rs`'s.
 
 use core::time::Duration;
 
+use super::core::Shared;
 use super::std::io;
+use super::std::mem;
 use super::std::prelude::rust_2024::*;
+use super::std::process;
 use super::std::sync::Arc;
 use super::std::thread::{self, JoinHandle};
-use super::sync::{Condvar, Mutex};
+use super::sync::{Condvar, Mutex, Ordering};
 
-/// What may be said to the thread while it waits or looks.
+/// No two polls of the thread begin closer together than this, whoever wakes it.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// What may be said to the thread while it waits or polls.
 #[derive(Default)]
 struct Asked {
     wake: bool,
-    stop: bool,
-    /// The thread has seen `stop` and is on its way out: taking the stop back
-    /// is too late.
-    leaving: bool,
-    /// How often it was stopped, so that who sleeps between two looks can tell.
+    phase: Phase,
+    /// How often it was stopped, so that who sleeps between two polls can tell.
     stops: u64,
+}
+
+/// Whether anything can still come.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// Somebody asked for the end.
+    Stopping,
+    /// The thread has seen that and is on its way out: taking the stop back is too
+    /// late.
+    Leaving,
+    /// The owner is gone. There is no way back.
+    Closed,
 }
 
 /// The mailbox between the thread and everyone else. It is also where it stands
@@ -30,19 +47,19 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// "Look now." A hint: it says nothing of what will be found.
+    /// "Poll now." A hint: it says nothing of what will be found.
     pub(crate) fn wake(&self) {
         self.asked.lock().wake = true;
         self.changed.notify_all();
     }
 
-    /// Whether somebody asked for a look that has not begun yet.
+    /// Whether somebody asked for a poll that has not begun yet.
     pub(crate) fn is_woken(&self) -> bool {
         self.asked.lock().wake
     }
 
-    /// A look begins: whatever was asked for before is what it does. What is
-    /// asked for from here on is a look of its own.
+    /// A poll begins: whatever was asked for before is what it does. What is
+    /// asked for from here on is a poll of its own.
     pub(crate) fn take_wake(&self) {
         self.asked.lock().wake = false;
     }
@@ -50,10 +67,21 @@ impl Signal {
     /// From now on nothing comes, until somebody starts it again.
     pub(crate) fn stop(&self) {
         let mut asked = self.asked.lock();
-        asked.stop = true;
+        if asked.phase == Phase::Open {
+            asked.phase = Phase::Stopping;
+        }
         asked.stops = asked.stops.wrapping_add(1);
         drop(asked);
         self.changed.notify_all();
+    }
+
+    /// From now on nothing comes.
+    pub(crate) fn close(&self) {
+        self.asked.lock().phase = Phase::Closed;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.asked.lock().phase == Phase::Closed
     }
 
     /// How often it was stopped so far.
@@ -85,9 +113,13 @@ impl Signal {
     fn wait(&self, pause: impl Fn() -> Duration) -> bool {
         let mut asked = self.asked.lock();
         loop {
-            if asked.stop {
-                asked.leaving = true;
-                return false;
+            match asked.phase {
+                Phase::Open => {}
+                Phase::Stopping => {
+                    asked.phase = Phase::Leaving;
+                    return false;
+                }
+                Phase::Leaving | Phase::Closed => return false,
             }
             let pause = pause();
             if asked.wake || pause.is_zero() {
@@ -97,109 +129,159 @@ impl Signal {
         }
     }
 
+    /// Waits for as long as that, whoever wakes it. A stop ends it.
+    fn rest(&self, pause: impl Fn() -> Duration) {
+        let mut asked = self.asked.lock();
+        while asked.phase == Phase::Open {
+            let pause = pause();
+            if pause.is_zero() {
+                break;
+            }
+            self.changed.wait_for(&mut asked, pause);
+        }
+    }
+
     /// Takes a stop back, if it is not too late.
     fn take_back_stop(&self) -> bool {
         let mut asked = self.asked.lock();
-        if !asked.leaving {
-            asked.stop = false;
+        if asked.phase == Phase::Stopping {
+            asked.phase = Phase::Open;
         }
-        !asked.leaving
+        asked.phase == Phase::Open
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.asked.lock().stop
+        self.asked.lock().phase != Phase::Open
     }
 
-    /// For a new thread. Its first look is due at once: what happened before
+    /// For a new thread. Its first poll is due at once: what happened before
     /// it is none the less to be seen.
     fn reset(&self) {
         let mut asked = self.asked.lock();
-        (asked.wake, asked.stop, asked.leaving) = (true, false, false);
+        asked.wake = true;
+        if asked.phase != Phase::Closed {
+            asked.phase = Phase::Open;
+        }
     }
-}
-
-/// What the thread calls.
-pub(crate) trait Look: Send + Sync + 'static {
-    fn signal(&self) -> &Signal;
-    /// Stops the signal, and tells everyone whom that concerns.
-    fn stop(&self);
-    /// Waits for its turn, and looks.
-    fn look(&self);
-    /// How long until the next look is due.
-    fn pause(&self) -> Duration;
-    /// The thread begins or ends.
-    fn alive(&self, alive: bool);
 }
 
 /// The thread's owner. Starting and stopping take turns under the lock; the
 /// thread itself never takes it while it may be joined.
 #[derive(Default)]
-pub(crate) struct Poller {
-    thread: Mutex<Option<JoinHandle<()>>>,
+pub(super) struct Poller {
+    thread: Mutex<Option<Running>>,
+}
+
+/// A thread, and the process that it belongs to: a forked child has none of its
+/// parent's threads.
+struct Running {
+    thread: JoinHandle<()>,
+    process: u32,
+}
+
+impl Running {
+    fn is_here(&self) -> bool {
+        self.process == process::id()
+    }
 }
 
 impl Poller {
-    /// Starts the thread, or does nothing if it runs. `inside` says that the
-    /// caller is in a callback, and so perhaps on the thread itself: then a stop
-    /// that was asked for is taken back rather than waited out.
-    pub(crate) fn start<L: Look>(&self, look: &Arc<L>, inside: bool) -> io::Result<()> {
+    /// Starts the thread, or does nothing if it runs. From inside a callback, and so
+    /// perhaps on the thread itself, a stop that was asked for is taken back rather than
+    /// waited out.
+    pub(super) fn start<T: Send + Sync + 'static>(
+        &self,
+        shared: &Arc<Shared<T>>,
+    ) -> io::Result<()> {
+        let inside = shared.turn.is_mine();
         let mut thread = if inside {
             let busy = || io::Error::other("cannot start from inside a callback while stopping");
             self.thread.try_lock().ok_or_else(busy)?
         } else {
             self.thread.lock()
         };
-        let signal = look.signal();
-        if let Some(old) = thread.take() {
-            let goes_on = inside || !signal.is_stopping();
-            if !old.is_finished() && goes_on && signal.take_back_stop() {
-                *thread = Some(old);
-                return Ok(());
+        let signal = &shared.signal;
+        match thread.take() {
+            Some(old) if !old.is_here() => mem::forget(old.thread),
+            Some(old) => {
+                let goes_on = inside || !signal.is_stopping();
+                if !old.thread.is_finished() && goes_on && signal.take_back_stop() {
+                    *thread = Some(old);
+                    return Ok(());
+                }
+                // A panic of the thread was said when it happened.
+                let _ = old.thread.join();
             }
-            // A panic of the thread was said when it happened.
-            let _ = old.join();
+            None => {}
         }
         signal.reset();
-        let shared = look.clone();
+        let theirs = shared.clone();
         let builder = thread::Builder::new().name("steadyconf".into());
-        look.alive(true);
-        match builder.spawn(move || run(&*shared)) {
-            Ok(spawned) => *thread = Some(spawned),
+        shared.thread_alive.store(true, Ordering::Release);
+        match builder.spawn(move || run(&theirs)) {
+            Ok(spawned) => {
+                *thread = Some(Running {
+                    thread: spawned,
+                    process: process::id(),
+                });
+                Ok(())
+            }
             Err(error) => {
-                look.alive(false);
-                look.stop();
-                return Err(error);
+                shared.thread_alive.store(false, Ordering::Release);
+                shared.stop();
+                Err(error)
             }
         }
-        Ok(())
     }
 
-    /// Asks the thread to stop; from outside, also waits until it has.
-    pub(crate) fn stop(&self, look: &impl Look, inside: bool) {
-        look.stop();
-        if inside {
+    /// Asks the thread to stop; from outside, also waits until nothing runs.
+    pub(super) fn stop<T: Send + Sync + 'static>(&self, shared: &Arc<Shared<T>>) {
+        shared.stop();
+        if shared.turn.is_mine() {
             return;
+        }
+        // The poll under way first, which may be somebody else's: it is the only thing
+        // that can wait for the caller. After it the thread calls nobody any more.
+        let forked = self.thread.try_lock().is_some_and(|thread| {
+            let running = thread.as_ref();
+            running.is_some_and(|running| !running.is_here())
+        });
+        if !forked {
+            match shared.wait_for_turn() {
+                Some(core) => drop(core),
+                None => return,
+            }
         }
         let mut thread = self.thread.lock();
         // Said again under the lock: a start may have come between.
-        look.stop();
-        if let Some(thread) = thread.take() {
-            let _ = thread.join();
+        shared.stop();
+        match thread.take() {
+            Some(running) if running.is_here() => drop(running.thread.join()),
+            Some(running) => mem::forget(running.thread),
+            None => {}
+        }
+        if !forked {
+            // What a start that came between has begun.
+            drop(shared.wait_for_turn());
         }
     }
 }
 
-/// The loop: look, wait until the next look is due, again.
-fn run(look: &impl Look) {
-    struct Alive<'a, L: Look>(&'a L);
-    impl<L: Look> Drop for Alive<'_, L> {
+/// The loop: poll, wait until the next poll is due, again.
+fn run<T: Send + Sync + 'static>(shared: &Shared<T>) {
+    struct Alive<'a, T: Send + Sync + 'static>(&'a Shared<T>);
+    impl<T: Send + Sync + 'static> Drop for Alive<'_, T> {
         fn drop(&mut self) {
-            self.0.alive(false);
+            self.0.thread_alive.store(false, Ordering::Release);
         }
     }
-    let _alive = Alive(look);
-    while look.signal().wait(|| look.pause()) {
-        look.look();
+    let _alive = Alive(shared);
+    while shared.signal.wait(|| shared.pause()) {
+        let soonest = shared.clock.now().saturating_add(SHORTEST_PAUSE);
+        shared.poll_on_thread();
+        shared
+            .signal
+            .rest(|| soonest.saturating_sub(shared.clock.now()));
     }
 }
 

@@ -1,0 +1,154 @@
+//! What follows from the state: what is wrong now, and which of it ended with a poll.
+
+use alloc::sync::Arc;
+
+use super::engine::Engine;
+use super::error::{DetectError, Rejection};
+use super::event::Event;
+use super::history::Worth;
+use super::observer::Observer;
+use super::outcome::Outcome;
+use super::source::{Health, Verdict};
+use super::status::{Failure, LastError};
+use super::version::Version;
+
+impl<T: 'static> Engine<T> {
+    /// Draws the conclusions of a poll: what ended, and how many failed.
+    pub(super) fn finish(
+        &mut self,
+        result: &Result<Outcome, DetectError>,
+        before: &Condition,
+        watch: &mut dyn Observer<T>,
+    ) {
+        let failed = match (&self.source.health, &self.source.seen) {
+            (Health::Unreadable { .. }, _) => Some(true),
+            (Health::Settling { unreadable, .. }, _) => {
+                let fails = unreadable.is_some() || self.source.health.is_still_changing();
+                fails.then_some(true)
+            }
+            // What it shows, if anything, has never been seen.
+            (Health::Steady, None) => None,
+            (Health::Steady, Some(seen)) => Some(matches!(seen.verdict, Verdict::Rejected(_))),
+        };
+        match failed {
+            Some(true) => self.failures = self.failures.saturating_add(1),
+            Some(false) => self.failures = 0,
+            None => {}
+        }
+        if result.is_ok() && self.source.is_current() && self.is_steady() {
+            self.succeeded = Some(self.now);
+        }
+        self.note_proven();
+        self.tell_what_ended(before, watch);
+    }
+
+    fn is_steady(&self) -> bool {
+        matches!(self.source.health, Health::Steady)
+    }
+
+    /// Compares the state with the one before the poll, and tells of the end of what was
+    /// wrong, where nothing else has told of it.
+    fn tell_what_ended(&mut self, before: &Condition, watch: &mut dyn Observer<T>) {
+        if !before.is_wrong() || !self.is_steady() {
+            return;
+        }
+        let after = self.condition();
+        if after.version != before.version {
+            return;
+        }
+        if !after.is_wrong() {
+            if let Some(active) = &self.active {
+                let version = active.accepted.snapshot.version();
+                let digest = active.accepted.digest();
+                self.raise(Event::Recovered { version, digest }, watch);
+            }
+            return;
+        }
+        let verdict_is_news = match (&before.rejection, &after.rejection) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            (before, after) => before.is_some() != after.is_some(),
+        };
+        if before.still_changing && !verdict_is_news {
+            let keeping = after.version;
+            self.raise(Event::HoldsStill { keeping }, watch);
+        }
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        Condition {
+            version: self.version(),
+            from_last_good: self
+                .active
+                .as_ref()
+                .is_some_and(|a| a.accepted.from_last_good),
+            still_changing: self.source.health.is_still_changing(),
+            rejection: self
+                .source
+                .rejected()
+                .map(|rejected| rejected.rejection.clone()),
+            quarantined: self.source.quarantined().is_some(),
+        }
+    }
+
+    /// What is active may be worth going back to at the next start.
+    pub(super) fn note_proven(&mut self) {
+        let Some(active) = &self.active else {
+            return;
+        };
+        let document = active.accepted.snapshot.document();
+        if active.worth(self.policy.on_commit_error) == Worth::Good
+            && self.proven.as_ref() != Some(document)
+        {
+            self.proven = Some(document.clone());
+        }
+    }
+
+    pub(super) fn source_differs(&self) -> bool {
+        let moves = self.source.health.restless().is_some();
+        let differs = match &self.source.seen {
+            Some(_) => !self.source.is_current(),
+            None => self
+                .active
+                .as_ref()
+                .is_some_and(|a| a.accepted.from_last_good),
+        };
+        moves || differs
+    }
+
+    pub(super) fn last_error(&self) -> Option<LastError> {
+        let unreadable = match &self.source.health {
+            Health::Unreadable { unreadable, .. } => Some(unreadable),
+            Health::Settling { restless, .. } if restless.is_failure() => {
+                let (failure, since) = (Failure::StillChanging, restless.since);
+                return Some(LastError { failure, since });
+            }
+            Health::Settling { unreadable, .. } => unreadable.as_ref(),
+            Health::Steady => None,
+        };
+        if let Some(unreadable) = unreadable {
+            let failure = Failure::Source(unreadable.error.clone());
+            let since = unreadable.since;
+            return Some(LastError { failure, since });
+        }
+        self.source.rejected().map(|rejected| LastError {
+            failure: Failure::Rejected(rejected.rejection.clone()),
+            since: rejected.since,
+        })
+    }
+}
+
+/// What may be wrong for longer than one poll, other than that the source cannot be
+/// read: the end of that is told at once.
+pub(super) struct Condition {
+    version: Option<Version>,
+    from_last_good: bool,
+    still_changing: bool,
+    rejection: Option<Arc<Rejection>>,
+    quarantined: bool,
+}
+
+impl Condition {
+    fn is_wrong(&self) -> bool {
+        self.from_last_good || self.still_changing || self.rejection.is_some() || self.quarantined
+    }
+}

@@ -1,0 +1,247 @@
+//! What becomes of what the source shows: it is compared, judged where it needs to be,
+//! and gets a verdict.
+
+use alloc::sync::Arc;
+
+use super::active::Bytes;
+use super::admission::{Admitted, Known, Refusal, Rules};
+use super::document::Document;
+use super::engine::Engine;
+use super::error::Rejection;
+use super::event::Event;
+use super::notes::Notes;
+use super::observer::{Observer, Phase, Step};
+use super::outcome::Outcome;
+use super::report::{Place, Report, Violation};
+use super::retry::Retry;
+use super::snapshot::Snapshot;
+use super::source::{Rejected, Seen, Verdict};
+
+impl<T: 'static> Engine<T> {
+    /// The source shows this. Whatever else it showed before, and what came of
+    /// that, is over.
+    pub(super) fn offer(&mut self, document: Document, watch: &mut dyn Observer<T>) -> Outcome {
+        if self
+            .source
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.document == document)
+        {
+            return self.weigh(watch);
+        }
+        let active = self.active.as_ref();
+        let verdict = match active.filter(|active| active.accepted.has(&document)) {
+            Some(_) => Verdict::Current,
+            None => Verdict::New { before: None },
+        };
+        let mut seen = Seen { document, verdict };
+        let before = self.source.seen.take();
+        let gone = match (&mut seen.verdict, before.map(|before| before.verdict)) {
+            (Verdict::New { before }, Some(Verdict::Quarantined(quarantined))) => {
+                *before = Some(quarantined);
+                None
+            }
+            (_, gone) => gone,
+        };
+        self.source.seen = Some(seen);
+        self.is_shown();
+        self.discard(gone);
+        self.weigh(watch)
+    }
+
+    /// If the source shows what is active, remembers with which bytes.
+    fn is_shown(&mut self) {
+        let (Some(seen), Some(active)) = (&mut self.source.seen, &mut self.active) else {
+            return;
+        };
+        if !matches!(seen.verdict, Verdict::Current) {
+            return;
+        }
+        let equal = active.accepted.equal.take();
+        let equal = equal.filter(|equal| equal.document == seen.document);
+        // One copy of the bytes is enough.
+        let own = active.accepted.snapshot.document();
+        let known = equal.as_ref().map_or(own, |equal| &equal.document);
+        seen.document = known.clone();
+        active.accepted.is_shown_as(equal);
+        self.shown_before();
+    }
+
+    /// What the source shows has its verdict, and is judged where it needs one.
+    pub(super) fn weigh(&mut self, watch: &mut dyn Observer<T>) -> Outcome {
+        let Some(seen) = &self.source.seen else {
+            return Outcome::Unchanged;
+        };
+        match &seen.verdict {
+            Verdict::Current => Outcome::Unchanged,
+            Verdict::Quarantined(_) => Outcome::Quarantined,
+            Verdict::Rejected(rejected) if !self.ask_again && !rejected.is_due(self.now) => {
+                rejected.outcome()
+            }
+            Verdict::New { .. } | Verdict::Rejected(_) => {
+                let document = seen.document.clone();
+                watch.step(Step::Begins(Phase::Attempt));
+                let outcome = self.judge(document, watch);
+                watch.step(Step::Ends(Phase::Attempt));
+                outcome
+            }
+        }
+    }
+
+    fn judge(&mut self, document: Document, watch: &mut dyn Observer<T>) -> Outcome {
+        let mut notes = Notes::masked_by(&self.policy.masks);
+        match self.admit(&document, &mut notes, watch) {
+            Ok(Admitted::New(value)) => self.accept(value, document, notes, watch),
+            Ok(Admitted::Equal) => self.adopt(document, notes, watch),
+            Ok(Admitted::Quarantined) => self.stays_quarantined(document, notes),
+            Err(refusal) => {
+                let retry = refusal.may_pass_later.then(|| self.back_off());
+                self.reject(rejected(refusal, &document), retry, watch)
+            }
+        }
+    }
+
+    /// Returns the value of a document, or every reason against it.
+    pub(super) fn admit(
+        &mut self,
+        document: &Document,
+        notes: &mut Notes,
+        watch: &mut dyn Observer<T>,
+    ) -> Result<Admitted<T>, Refusal> {
+        let quarantined = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
+            Some(Verdict::New { before }) => before.as_ref(),
+            _ => None,
+        };
+        let active = self.active.as_ref();
+        let known = Known {
+            active: active.map(|active| active.accepted.snapshot.value()),
+            quarantined: quarantined.map(|quarantined| quarantined.snapshot.value()),
+        };
+        let mut rules = Rules {
+            catch: self.policy.catch,
+            limits: self.policy.limits,
+            unknown_keys: self.policy.unknown_keys,
+            on_step: &mut |step| watch.step(step),
+        };
+        self.policy
+            .admission
+            .admit(&mut rules, document, &known, notes)
+    }
+
+    pub(super) fn snapshot_of(
+        &mut self,
+        value: T,
+        document: Document,
+        notes: &mut Notes,
+    ) -> Arc<Snapshot<T>> {
+        let version = self.next_version();
+        let lens = notes.lens();
+        Arc::new(Snapshot::new(value, version, document, lens))
+    }
+
+    /// Other bytes for the active value: no change, and nothing is wrong any more.
+    fn adopt(&mut self, document: Document, notes: Notes, watch: &mut dyn Observer<T>) -> Outcome {
+        let gone = self.source.judged(Verdict::Current);
+        let bytes = bytes_of(document, notes);
+        let warnings = bytes.warnings.clone();
+        if let Some(active) = &mut self.active {
+            active.accepted.is_shown_as(Some(bytes));
+        }
+        self.shown_before();
+        self.warn(warnings, watch);
+        self.discard(gone);
+        Outcome::Unchanged
+    }
+
+    /// Other bytes for the value that was rolled back from.
+    fn stays_quarantined(&mut self, document: Document, notes: Notes) -> Outcome {
+        if let Some(Seen { verdict, .. }) = &mut self.source.seen {
+            if let Verdict::New { before } = verdict {
+                if let Some(mut quarantined) = before.take() {
+                    quarantined.bytes = bytes_of(document, notes);
+                    *verdict = Verdict::Quarantined(quarantined);
+                }
+            }
+        }
+        Outcome::Quarantined
+    }
+
+    /// The active bytes have keys that nothing takes; that is told once.
+    pub(super) fn warn(&mut self, warnings: Arc<[Violation]>, watch: &mut dyn Observer<T>) {
+        if let (false, Some(version)) = (warnings.is_empty(), self.version()) {
+            self.raise(Event::UnknownKeys { version, warnings }, watch);
+        }
+    }
+
+    /// Returns when to try what the source shows again.
+    pub(super) fn back_off(&mut self) -> Retry {
+        let last = self.source.rejected().and_then(|rejected| rejected.retry);
+        match last {
+            // Somebody asked before it was time: that is no reason to wait longer.
+            Some(Retry { pause, .. }) if self.ask_again => self.policy.retry_after(pause, self.now),
+            last => self.policy.retry_later(last, self.now),
+        }
+    }
+
+    /// What the source shows is rejected. The same verdict on the same content is no
+    /// news: it keeps its beginning and is not told again.
+    pub(super) fn reject(
+        &mut self,
+        rejection: Arc<Rejection>,
+        retry: Option<Retry>,
+        watch: &mut dyn Observer<T>,
+    ) -> Outcome {
+        let known = self.source.rejected();
+        let known = known.map(|known| (known.rejection.clone(), known.since));
+        let (rejection, since, is_news) = match known {
+            Some((known, since)) if *known == *rejection => (known, since, false),
+            // Another reason at the same stage is news, but no new beginning.
+            Some((known, since)) if known.stage() == rejection.stage() => (rejection, since, true),
+            Some(_) => (rejection, self.now, true),
+            None => {
+                self.counts.rejections = self.counts.rejections.saturating_add(1);
+                (rejection, self.now, true)
+            }
+        };
+        let rejected = Rejected {
+            rejection: rejection.clone(),
+            since,
+            retry,
+        };
+        let outcome = rejected.outcome();
+        let gone = self.source.judged(Verdict::Rejected(rejected));
+        if is_news {
+            let keeping = self.version();
+            self.raise(Event::Rejected { keeping, rejection }, watch);
+        }
+        self.discard(gone);
+        outcome
+    }
+}
+
+fn bytes_of(document: Document, notes: Notes) -> Bytes {
+    Bytes {
+        digest: document.digest(),
+        document,
+        warnings: notes.unknown_keys.into(),
+    }
+}
+
+pub(super) fn rejected(refusal: Refusal, document: &Document) -> Arc<Rejection> {
+    let mut report = refusal.report;
+    name_the_source(&mut report, document);
+    Arc::new(Rejection::new(refusal.stage, document.digest(), report))
+}
+
+/// Where there is one source only, a problem without a place is in it.
+fn name_the_source(report: &mut Report, document: &Document) {
+    let [only] = document.layers() else {
+        return;
+    };
+    for violation in report.violations_mut() {
+        if violation.place().is_none() {
+            let place = Place::in_origin(only.origin().clone());
+            *violation = violation.clone().at(place);
+        }
+    }
+}

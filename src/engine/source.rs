@@ -1,0 +1,286 @@
+//! What is known of the source: whether it can be read and holds still, what it showed
+//! last, and what became of that.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::active::Bytes;
+use super::document::Document;
+use super::error::{DetectError, Rejection, Stage};
+use super::outcome::Outcome;
+use super::retry::Retry;
+use super::snapshot::Snapshot;
+
+/// Content that has not held still for this long is a failure.
+const STILL_CHANGING: Duration = Duration::from_secs(10);
+
+/// A poll vouches for no more than this of the time since the last one: nobody saw what
+/// the source did meanwhile.
+const VOUCHES_FOR: Duration = Duration::from_secs(5);
+
+/// After so long without a poll that saw it move, it moves anew. A process may have been
+/// suspended.
+const FORGETS: Duration = Duration::from_secs(60);
+
+/// The source, as the last polls saw it.
+pub(crate) struct Source<T> {
+    pub(crate) health: Health,
+    /// What it showed last, once it showed something.
+    pub(crate) seen: Option<Seen<T>>,
+}
+
+/// Whether the source can be read, and holds still.
+pub(crate) enum Health {
+    /// The last poll read it, and it held still.
+    Steady,
+    /// The last poll found it moving. `unreadable`: it could not be read before, and
+    /// nothing good was seen since.
+    Settling {
+        until: Duration,
+        restless: Restless,
+        unreadable: Option<Unreadable>,
+    },
+    /// The last poll could not read it. `restless`: it moved before, and was not seen at
+    /// rest since.
+    Unreadable {
+        unreadable: Unreadable,
+        restless: Option<Restless>,
+    },
+}
+
+/// Since when the source cannot be read, and why.
+#[derive(Clone)]
+pub(crate) struct Unreadable {
+    pub(crate) error: DetectError,
+    pub(crate) since: Duration,
+}
+
+/// Content that moves.
+#[derive(Clone, Copy)]
+pub(crate) struct Restless {
+    pub(crate) since: Duration,
+    /// For how long polls have seen it move.
+    pub(crate) lasted: Duration,
+    last_seen: Duration,
+}
+
+impl Restless {
+    /// Returns what is known after it was seen moving once more.
+    fn again(before: Option<Restless>, now: Duration) -> Self {
+        let begins = Restless {
+            since: now,
+            lasted: Duration::ZERO,
+            last_seen: now,
+        };
+        let Some(before) = before else {
+            return begins;
+        };
+        let gap = now.saturating_sub(before.last_seen);
+        if gap > FORGETS {
+            return begins;
+        }
+        Restless {
+            since: before.since,
+            lasted: before.lasted.saturating_add(gap.min(VOUCHES_FOR)),
+            last_seen: now,
+        }
+    }
+
+    /// Returns whether this is a failure, and not only a change under way.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.lasted >= STILL_CHANGING
+    }
+}
+
+/// What a poll made of the health.
+pub(crate) enum Turn {
+    /// Nothing that is news.
+    Nothing,
+    /// It cannot be read, for a reason that was not known.
+    Failed,
+    /// It has been changing for too long, as of now.
+    StillChanging(Duration),
+    /// It can be read again, after this error.
+    Readable(DetectError),
+}
+
+impl Health {
+    /// The source moves.
+    pub(crate) fn settles(&mut self, now: Duration, until: Duration) -> Turn {
+        let (restless, unreadable) = match core::mem::replace(self, Health::Steady) {
+            Health::Steady => (None, None),
+            Health::Settling {
+                restless,
+                unreadable,
+                ..
+            } => (Some(restless), unreadable),
+            Health::Unreadable {
+                unreadable,
+                restless,
+            } => (restless, Some(unreadable)),
+        };
+        let was_failure = restless.is_some_and(|restless| restless.is_failure());
+        let restless = Restless::again(restless, now);
+        *self = Health::Settling {
+            until,
+            restless,
+            unreadable,
+        };
+        match restless.is_failure() && !was_failure {
+            true => Turn::StillChanging(restless.lasted),
+            false => Turn::Nothing,
+        }
+    }
+
+    /// The source cannot be read.
+    pub(crate) fn fails(&mut self, now: Duration, error: &DetectError) -> Turn {
+        let (restless, known) = match core::mem::replace(self, Health::Steady) {
+            Health::Steady => (None, None),
+            Health::Settling {
+                restless,
+                unreadable,
+                ..
+            } => (Some(restless), unreadable),
+            Health::Unreadable {
+                unreadable,
+                restless,
+            } => (restless, Some(unreadable)),
+        };
+        let known = known.filter(|known| known.error == *error);
+        let turn = match known {
+            Some(_) => Turn::Nothing,
+            None => Turn::Failed,
+        };
+        let unreadable = known.unwrap_or_else(|| Unreadable {
+            error: error.clone(),
+            since: now,
+        });
+        *self = Health::Unreadable {
+            unreadable,
+            restless,
+        };
+        turn
+    }
+
+    /// The source was read and holds still.
+    pub(crate) fn rests(&mut self) -> Turn {
+        match core::mem::replace(self, Health::Steady) {
+            Health::Unreadable { unreadable, .. }
+            | Health::Settling {
+                unreadable: Some(unreadable),
+                ..
+            } => Turn::Readable(unreadable.error),
+            _ => Turn::Nothing,
+        }
+    }
+
+    /// Returns what is known of its moving, whether or not it can be read now.
+    pub(crate) fn restless(&self) -> Option<Restless> {
+        match self {
+            Health::Steady => None,
+            Health::Settling { restless, .. } => Some(*restless),
+            Health::Unreadable { restless, .. } => *restless,
+        }
+    }
+
+    /// Returns whether it was told that the source changes all the time.
+    pub(crate) fn is_still_changing(&self) -> bool {
+        self.restless()
+            .is_some_and(|restless| restless.is_failure())
+    }
+}
+
+/// What the source showed last, and what became of it.
+pub(crate) struct Seen<T> {
+    pub(crate) document: Document,
+    pub(crate) verdict: Verdict<T>,
+}
+
+/// What became of what the source shows.
+pub(crate) enum Verdict<T> {
+    /// It was not judged yet, or a panic ended that. Until it came, this was
+    /// quarantined.
+    New {
+        before: Option<Quarantined<T>>,
+    },
+    /// It is the active snapshot, or other bytes of an equal value.
+    Current,
+    /// It was rolled back from.
+    Quarantined(Quarantined<T>),
+    Rejected(Rejected),
+}
+
+/// What was rolled back from while the source shows it.
+pub(crate) struct Quarantined<T> {
+    /// The value, for comparing.
+    pub(crate) snapshot: Arc<Snapshot<T>>,
+    /// The bytes that the source shows for it.
+    pub(crate) bytes: Bytes,
+}
+
+/// Why the content of the source is not active.
+pub(crate) struct Rejected {
+    pub(crate) rejection: Arc<Rejection>,
+    /// The poll that found it first.
+    pub(crate) since: Duration,
+    /// When it is tried again, if it depends on more than the content.
+    pub(crate) retry: Option<Retry>,
+}
+
+impl Rejected {
+    /// Returns whether it is time to try it again.
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        self.retry.is_some_and(|retry| retry.at <= now)
+    }
+
+    /// Returns the outcome of each poll while it lasts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let rejection = self.rejection.clone();
+        match self.retry {
+            Some(Retry { at: retry_at, .. }) if rejection.stage() == Stage::Prepare => {
+                Outcome::Vetoed {
+                    rejection,
+                    retry_at,
+                }
+            }
+            _ => Outcome::Rejected(rejection),
+        }
+    }
+}
+
+impl<T> Source<T> {
+    pub(crate) const fn new() -> Self {
+        Source {
+            health: Health::Steady,
+            seen: None,
+        }
+    }
+
+    /// What the source shows has this verdict now. Returns the one before, which may hold
+    /// a value.
+    #[must_use]
+    pub(crate) fn judged(&mut self, verdict: Verdict<T>) -> Option<Verdict<T>> {
+        let seen = self.seen.as_mut()?;
+        Some(core::mem::replace(&mut seen.verdict, verdict))
+    }
+
+    pub(crate) fn rejected(&self) -> Option<&Rejected> {
+        match &self.seen.as_ref()?.verdict {
+            Verdict::Rejected(rejected) => Some(rejected),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn quarantined(&self) -> Option<&Quarantined<T>> {
+        match &self.seen.as_ref()?.verdict {
+            Verdict::Quarantined(quarantined) => Some(quarantined),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the source shows what is active.
+    pub(crate) fn is_current(&self) -> bool {
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|seen| matches!(seen.verdict, Verdict::Current))
+    }
+}

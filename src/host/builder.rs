@@ -1,0 +1,434 @@
+//! The options and the sources of a reloader. What becomes of them is in `load.rs`.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::CATCH;
+use super::cell::Loaded;
+use super::clock::Clock;
+use super::core::Core;
+use super::file::FileDetector;
+use super::last_good::LastGood;
+use super::load::{First, LoadError};
+#[cfg(feature = "yaml")]
+use super::overlay;
+use super::overlay::Overlay;
+use super::reloader::Reloader;
+use super::std::hash::{BuildHasher, Hasher, RandomState};
+use super::std::path::Path;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+use crate::engine::{
+    BoxError, Built, Detector, Engine, Format, Jitter, Layer, Limits, Policy, options,
+};
+
+/// A first load that finds the file moving waits this long for it to come to
+/// rest.
+const DEFAULT_LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a [`Builder`] watches: [`Files`] or a detector of your [`Own`].
+pub trait Watched: sealed::Watched {}
+
+impl Watched for Files {}
+impl Watched for Own {}
+
+/// Marks a [`Builder`] that watches files, so that more of them can be added.
+#[derive(Debug)]
+pub struct Files(pub(super) FileDetector);
+
+/// Marks a [`Builder`] that watches a detector of your own. What is said of files does
+/// not compile there.
+///
+/// ```compile_fail
+/// # use steadyconf::{ManualDetector, Reloader, Yaml};
+/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
+/// builder.then_file("more.yaml");
+/// ```
+///
+/// ```compile_fail
+/// # use steadyconf::{ManualDetector, Reloader, Yaml};
+/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
+/// builder.settle(std::time::Duration::ZERO);
+/// ```
+pub struct Own(pub(super) Box<dyn Detector + Send>);
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+mod sealed {
+    use super::super::std::prelude::rust_2024::*;
+    use super::super::std::sync::Arc;
+    use super::{Detector, Files, Limits, Own};
+
+    /// What is watched, and its name in messages.
+    pub trait Watched {
+        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>);
+    }
+
+    impl Watched for Files {
+        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
+            let file = self.0.max_bytes(limits.bytes());
+            (file.name(), Box::new(file))
+        }
+    }
+
+    impl Watched for Own {
+        fn detector(self, _: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
+            ("the source".into(), self.0)
+        }
+    }
+}
+
+/// Puts a [`Reloader`] together. Nothing is read before [`load`](Self::load).
+///
+/// ```
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+/// # use std::time::Duration;
+/// # static ERRORS: AtomicU32 = AtomicU32::new(0);
+/// # #[derive(serde::Deserialize)]
+/// # struct Config { pool_size: u32 }
+/// let builder = steadyconf::Reloader::<Config>::from_file("config.yaml")
+///     .on_change_of(|config| &config.pool_size, |old, new| {
+///         println!("the pool grows from {old} to {new}");
+///         Ok(())
+///     })
+///     .on_commit(|_| { ERRORS.store(0, Ordering::Relaxed); Ok(()) })
+///     .probation(Duration::from_secs(60), |_| match ERRORS.load(Ordering::Relaxed) {
+///         0..10 => Ok(()),
+///         errors => Err(format!("{errors} requests failed")),
+///     });
+/// ```
+#[must_use]
+pub struct Builder<T: Send + Sync + 'static, W: Watched = Files> {
+    watched: W,
+    policy: Policy<T>,
+    load_timeout: Duration,
+    last_good: Option<LastGood>,
+    /// Set in code, in this order.
+    values: Vec<Layer>,
+    /// Prefixes and separators of environment variables.
+    #[cfg(feature = "yaml")]
+    environment: Vec<(String, String)>,
+}
+
+/// What is said of files.
+impl<T: Send + Sync + 'static> Builder<T, Files> {
+    /// Adds a file that takes precedence over what was named before it. Maps are
+    /// merged key by key; anything else replaces; an explicit `null` removes. All of
+    /// it is read, judged and applied together, as one configuration; each file has
+    /// to be there and to hold a value.
+    ///
+    /// Whatever the order of the calls, files come first, then values that are set in
+    /// code, then the environment.
+    pub fn then_file(self, path: impl AsRef<Path>) -> Self {
+        self.file(|file| file.then_file(path))
+    }
+
+    /// The same for a file that may be missing, blank, or hold comments alone; then
+    /// it adds nothing.
+    pub fn then_optional_file(self, path: impl AsRef<Path>) -> Self {
+        self.file(|file| file.then_optional_file(path))
+    }
+
+    /// Adds the files of a folder, each over the one before it, in byte order of
+    /// their names, as systemd's drop-ins; see [`FileDetector::then_dir`] for which
+    /// names count. The folder has to be there, and may be empty.
+    pub fn then_dir(self, path: impl AsRef<Path>) -> Self {
+        self.file(|file| file.then_dir(path))
+    }
+
+    /// Adds a folder in which each file is one value, as Docker and Kubernetes hand
+    /// out secrets: the name is the key, at the top of the document, the content a
+    /// string; see [`FileDetector::then_key_per_file`].
+    pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
+        self.file(|file| file.then_key_per_file(path))
+    }
+
+    /// Lets the folders of keys that were named so far be empty, and keys in them; see
+    /// [`FileDetector::allow_empty_keys`].
+    pub fn allow_empty_keys(self) -> Self {
+        self.file(FileDetector::allow_empty_keys)
+    }
+
+    /// How long the files must hold still before their content counts; see
+    /// [`FileDetector::settle`]. Default 100 ms.
+    pub fn settle(self, time: Duration) -> Self {
+        self.file(|file| file.settle(time))
+    }
+
+    fn file(mut self, change: impl FnOnce(FileDetector) -> FileDetector) -> Self {
+        self.watched = Files(change(self.watched.0));
+        self
+    }
+}
+
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
+    pub(super) fn new(watched: W, format: impl Format<T> + Send + 'static) -> Self {
+        let mut policy = Policy::new(format);
+        policy.catch = CATCH;
+        policy.jitter = Some(Jitter(chance()));
+        Builder {
+            watched,
+            policy,
+            load_timeout: DEFAULT_LOAD_TIMEOUT,
+            last_good: None,
+            values: Vec::new(),
+            #[cfg(feature = "yaml")]
+            environment: Vec::new(),
+        }
+    }
+
+    options!();
+
+    /// Builds something from every configuration that is valid, before any
+    /// listener is asked: clients, pools, compiled rules. What readers get is
+    /// [`Built`]: both together, so that nobody mixes a configuration and a client
+    /// of different versions; a rollback brings the very same state back.
+    ///
+    /// An error refuses the document, as a validator does, and is tried again at
+    /// growing intervals: see [`Engine::build`]. What was said to the builder before
+    /// this call is about the configuration, what is said after it about what is
+    /// built.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "[10.0.0.1, 10.0.0.2]")?;
+    /// use std::net::IpAddr;
+    /// use steadyconf::Reloader;
+    ///
+    /// let reloader = Reloader::<Vec<String>>::from_file(&path)
+    ///     .build(|config| config.iter().map(|a| a.parse()).collect::<Result<Vec<IpAddr>, _>>())
+    ///     .load()?;
+    /// let built = reloader.handle().load();
+    /// assert_eq!(built.config[0], "10.0.0.1");
+    /// assert!(built.state[0].is_ipv4());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn build<S, E>(
+        self,
+        mut build: impl FnMut(&T) -> Result<S, E> + Send + 'static,
+    ) -> Builder<Built<T, S>, W>
+    where
+        S: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        self.build_from(move |config, _| build(config))
+    }
+
+    /// The same, where `build` also gets the state that was built for the active
+    /// snapshot; see [`Engine::build_from`].
+    pub fn build_from<S, E>(
+        self,
+        build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+    ) -> Builder<Built<T, S>, W>
+    where
+        S: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        Builder {
+            watched: self.watched,
+            policy: self.policy.build_from(build),
+            load_timeout: self.load_timeout,
+            last_good: self.last_good,
+            values: self.values,
+            #[cfg(feature = "yaml")]
+            environment: self.environment,
+        }
+    }
+
+    /// Sets the field at `path`, as in `server.port`, over all files: what the command
+    /// line said, for one. It is part of no digest, and never written to disk. An
+    /// empty path means the whole document.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "server: {port: 80, host: a}")?;
+    /// # type Config = std::collections::BTreeMap<String, serde_yaml::Value>;
+    /// let reloader = steadyconf::Reloader::<Config>::from_file(&path)
+    ///     .then_value("server.port", 8080)
+    ///     .load()?;
+    /// let config = reloader.handle().load();
+    /// assert_eq!(config["server"]["port"], 8080);
+    /// assert_eq!(config["server"]["host"], "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be written as YAML: a type's own code refuses that.
+    #[cfg(feature = "values")]
+    pub fn then_value(mut self, path: &str, value: impl serde::Serialize) -> Self {
+        let text = serde_yaml::to_string(&value).unwrap_or_else(|_| {
+            // What the type says of it may quote it.
+            core::panic!("then_value() was given a value that cannot be written as YAML")
+        });
+        let layer = match path {
+            "" => Layer::new("set in code", text.into_bytes()),
+            path => Layer::field("set in code", path, text.into_bytes()),
+        };
+        self.values.push(layer.overriding());
+        self
+    }
+
+    /// Takes fields from the environment, over everything else:
+    /// `APP__LLM__TIMEOUT=30` sets `llm.timeout` for the prefix `APP`. Names are made
+    /// small. A value is what YAML makes of it if that is a scalar (`30`, `true`,
+    /// `"30"`, `null`), and a string otherwise. It is read once, at the load; it is
+    /// part of no digest, and never written to disk.
+    #[cfg(feature = "yaml")]
+    pub fn then_env(self, prefix: &str) -> Self {
+        self.then_env_separated(prefix, "__")
+    }
+
+    /// The same with another separator than `__`, which stands after the prefix and
+    /// between keys.
+    #[cfg(feature = "yaml")]
+    pub fn then_env_separated(mut self, prefix: &str, separator: &str) -> Self {
+        self.environment.push((prefix.into(), separator.into()));
+        self
+    }
+
+    /// How long [`load`](Self::load) waits for a source that keeps changing.
+    /// Default 10 s.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.load_timeout = timeout;
+        self
+    }
+
+    /// Keeps the last known good configuration in a file at `path`, to start from
+    /// when the source is missing or refused. Off by default.
+    ///
+    /// It is written, on the thread that looks, after every change (after its
+    /// probation, where there is one), in whole or not at all: whoever looks at any
+    /// moment, also after a crash or a power cut, finds the old one or the new one.
+    /// It holds the very bytes of the source, **with their secrets**, and nobody
+    /// but the user who writes it may read it (mode 0600 on Unix). If it cannot be
+    /// written, the log and the status say so, it is tried again, and nothing else
+    /// changes.
+    ///
+    /// It is read by [`load`](Self::load) only, and only if the source is not good
+    /// enough to start from. It is parsed and validated anew. The log and
+    /// [`Status::from_last_good`] tell that what is active is not current, until the
+    /// source is good again.
+    ///
+    /// Give each program a path of its own, in a folder that is there and that it
+    /// may write to: temporary files stand in the same folder for a moment. What is
+    /// at the path is replaced only if it is empty or a last known good. A relative
+    /// path is taken from the folder that is current now.
+    ///
+    /// That something was rolled back from is not remembered across a restart: a
+    /// source that loads is what counts.
+    pub fn last_known_good(mut self, path: impl AsRef<Path>) -> Self {
+        self.last_good = Some(LastGood::new(path.as_ref()));
+        self
+    }
+
+    /// Reads, parses and validates; refuses to start on anything bad.
+    ///
+    /// It waits for the settle time, and longer while the file is still moving.
+    ///
+    /// # Errors
+    ///
+    /// Nothing that may be served is there, and why: see [`LoadError`].
+    pub fn load(self) -> Result<Reloader<T>, LoadError> {
+        let clock = Clock::starting_at(Duration::ZERO);
+        self.load_at(clock.now(), |until| clock.sleep_until(until))
+    }
+
+    /// Reads, parses, validates and builds once, and starts nothing: for a program's own
+    /// `--check-config`, as `nginx -t` has it. What is returned is what would
+    /// have been loaded, as version 1; the log is left alone.
+    ///
+    /// ```
+    /// # use steadyconf::Reloader;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # std::fs::write(&path, "1")?;
+    /// match Reloader::<u32>::from_file(&path).check() {
+    ///     Ok(config) => println!("{} is good", config.digest()),
+    ///     Err(error) => {
+    ///         eprintln!("{error}");
+    ///         std::process::exit(1);
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`load`](Self::load) would have refused to start on.
+    pub fn check(self) -> Result<Loaded<T>, LoadError> {
+        let clock = Clock::starting_at(Duration::ZERO);
+        let first = self.first(clock.now());
+        first.check(|until| clock.sleep_until(until))
+    }
+
+    /// The same as [`load`](Self::load), on a timeline of the caller's: `now` is
+    /// its beginning, and `wait` is called with the time to wait for and
+    /// returns the time that it is then. For tests on virtual time,
+    /// `|until| until` waits for nothing; for a program with a watchdog, it is
+    /// the place to feed it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`load`](Self::load).
+    pub fn load_at(
+        self,
+        now: Duration,
+        wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<Reloader<T>, LoadError> {
+        self.first(now).start(wait)
+    }
+
+    fn first(self, now: Duration) -> First<T> {
+        let limits = self.policy.limits;
+        let (name, detector) = self.watched.detector(limits);
+        #[allow(unused_mut, reason = "without a format there is no environment")]
+        let mut layers = self.values;
+        #[cfg(feature = "yaml")]
+        for (prefix, separator) in &self.environment {
+            layers.extend(overlay::environment(prefix, separator));
+        }
+        let overlay: Arc<[Layer]> = layers.into();
+        let detector = match overlay.is_empty() {
+            true => detector,
+            false => Box::new(Overlay {
+                detector,
+                layers: overlay.clone(),
+            }),
+        };
+        let mut last_good = self.last_good;
+        if let Some(last_good) = &mut last_good {
+            last_good.max_bytes(limits.bytes());
+        }
+        let core = Core {
+            engine: Engine::with(self.policy),
+            detector,
+            last_good,
+            overlay,
+            #[cfg(feature = "otel")]
+            telemetry: None,
+        };
+        First::new(core, name, now, self.load_timeout)
+    }
+}
+
+/// Something that differs from process to process, from what `std` seeds its
+/// hash maps with.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+impl<T: Send + Sync + 'static, W: Watched> fmt::Debug for Builder<T, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("limits", &self.policy.limits)
+            .field("load_timeout", &self.load_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,318 @@
+//! What callers and the thread share: the engine, the detector and the clock behind one
+//! mutex, and what may be asked while a poll is under way. The order of a change is the
+//! engine's; the thread is `thread.rs`'s; how readers get in is `cell.rs`'s.
+
+use core::time::Duration;
+
+use super::CATCH;
+use super::cell::Cell;
+use super::clock::Clock;
+use super::last_good::LastGood;
+use super::logging;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+use super::subscriptions::Queue;
+use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+#[cfg(feature = "otel")]
+use super::telemetry::Telemetry;
+use super::thread::Signal;
+use super::turn::{Turn, Wait};
+use super::watch::Watch;
+use crate::engine::{
+    DetectError, Detector, Engine, Layer, Outcome, RollbackError, Status, Version,
+};
+
+/// When to poll again after a poll that panicked in code of our own: a bug, but
+/// one that must not make the thread spin.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
+
+/// What only one thread at a time may touch.
+pub(super) struct Core<T> {
+    pub(super) engine: Engine<T>,
+    pub(super) detector: Box<dyn Detector + Send>,
+    pub(super) last_good: Option<LastGood>,
+    /// What belongs to this process, and is laid over the last known good, too.
+    pub(super) overlay: Arc<[Layer]>,
+    #[cfg(feature = "otel")]
+    pub(super) telemetry: Option<Telemetry>,
+}
+
+impl<T: Send + Sync + 'static> Core<T> {
+    /// Tells whoever measures what came of a poll.
+    #[cfg_attr(
+        not(feature = "otel"),
+        allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)
+    )]
+    pub(super) fn measure(
+        &mut self,
+        watch: &mut Watch<'_, T>,
+        result: &Result<Outcome, DetectError>,
+    ) {
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = &mut self.telemetry {
+            let status = self.engine.status();
+            // A provider is not ours.
+            let _ = CATCH(&mut || telemetry.conclude(&mut watch.spans, result, &status));
+        }
+        let _ = (watch, result);
+    }
+
+    /// What is active and has proved itself is what to start from the next time. Returns
+    /// whether there was something to do.
+    pub(super) fn keep_last_good(&mut self, now: Duration) -> bool {
+        match (&mut self.last_good, self.engine.proven()) {
+            (Some(last_good), Some(good)) => last_good.keep(good, now),
+            _ => false,
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let mut status = self.engine.status();
+        if let Some(last_good) = &self.last_good {
+            status.last_good_error = last_good.failure();
+            let retry = last_good.retry_at().unwrap_or(status.next_poll);
+            status.next_poll = status.next_poll.min(retry);
+        }
+        status
+    }
+}
+
+/// What the thread shares with its owner.
+pub(super) struct Shared<T> {
+    pub(super) core: Mutex<Core<T>>,
+    pub(super) cell: Arc<Cell<T>>,
+    pub(super) signal: Arc<Signal>,
+    pub(super) clock: Clock,
+    pub(super) thread_alive: AtomicBool,
+    pub(super) subscriptions: Queue<T>,
+    pub(super) turn: Arc<Turn>,
+    // Its own lock, so that the status can be asked for while a poll is under
+    // way, also by the callback that it waits for.
+    pub(super) status: Mutex<Status>,
+    #[cfg(all(unix, feature = "signal"))]
+    pub(super) hangups: super::signals::Hangups,
+}
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    pub(super) fn new(
+        core: Core<T>,
+        cell: Arc<Cell<T>>,
+        signal: Arc<Signal>,
+        now: Duration,
+    ) -> Self {
+        Shared {
+            status: Mutex::new(core.status()),
+            core: Mutex::new(core),
+            cell,
+            signal,
+            clock: Clock::starting_at(now),
+            thread_alive: AtomicBool::new(false),
+            subscriptions: Queue::new(),
+            turn: Arc::default(),
+            #[cfg(all(unix, feature = "signal"))]
+            hangups: super::signals::Hangups::default(),
+        }
+    }
+
+    /// Polls if nobody else does.
+    pub(super) fn try_poll(&self, now: Duration) -> Result<Outcome, DetectError> {
+        match self.core.try_lock() {
+            Some(core) => self.poll(core, now, false),
+            None => Ok(self.busy()),
+        }
+    }
+
+    /// One poll, by whoever holds the core. `asked`: somebody wants it judged
+    /// anew.
+    fn poll(
+        &self,
+        mut core: MutexGuard<'_, Core<T>>,
+        now: Duration,
+        asked: bool,
+    ) -> Result<Outcome, DetectError> {
+        // The owner is gone, and was told that nothing is called any more.
+        if self.signal.is_closed() {
+            return Ok(Outcome::Busy);
+        }
+        let _inside = self.turn.enter(now);
+        let mut watch = Watch::running(&self.cell, &self.subscriptions);
+        self.signal.take_wake();
+        let Core {
+            engine, detector, ..
+        } = &mut *core;
+        if asked {
+            engine.ask_again();
+            // If it panics, the poll itself goes on with what it has.
+            let _ = CATCH(&mut || detector.refresh());
+        }
+        let result = engine.poll_watched(&mut **detector, now, &mut watch);
+        self.conclude(&mut core, &mut watch, &result, now);
+        result
+    }
+
+    /// Shows what came of a poll or a rollback, and keeps what is good.
+    fn conclude(
+        &self,
+        core: &mut Core<T>,
+        watch: &mut Watch<'_, T>,
+        result: &Result<Outcome, DetectError>,
+        now: Duration,
+    ) {
+        self.show(core.status());
+        core.measure(watch, result);
+        // Last, for it may take its time.
+        if core.keep_last_good(now) {
+            self.show(core.status());
+        }
+    }
+
+    /// Makes the status of a poll public, and wakes the thread if it has to poll
+    /// sooner than it thought.
+    fn show(&self, new: Status) {
+        let mut status = self.status.lock();
+        let sooner = new.next_poll < status.next_poll;
+        *status = new;
+        drop(status);
+        if sooner {
+            self.signal.time_changed();
+        }
+    }
+
+    /// See [`Reloader::reload`](crate::Reloader::reload).
+    pub(super) fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
+        if self.turn.is_mine() {
+            return Ok(self.busy());
+        }
+        let stops = self.signal.stops();
+        let deadline = self.clock.now().saturating_add(timeout);
+        let before = self.cell.load().version();
+        let mut asked = false;
+        let mut rolled_back = None;
+        loop {
+            let left = deadline.saturating_sub(self.clock.now());
+            let Some(core) = self.core.try_lock_for(left) else {
+                return Ok(self.busy());
+            };
+            if self.signal.stops() != stops {
+                return Ok(Outcome::Busy);
+            }
+            let outcome = self.poll(core, self.clock.now(), !asked)?;
+            asked = true;
+            if matches!(outcome, Outcome::RolledBack(_)) {
+                rolled_back = Some(outcome.clone());
+            }
+            let (settles, next_poll) = {
+                let status = self.status.lock();
+                (status.settling_since.is_some(), status.next_poll)
+            };
+            if !settles {
+                return Ok(self.final_outcome(outcome, rolled_back, before));
+            }
+            let until = next_poll.min(deadline);
+            let pause = || until.saturating_sub(self.clock.now());
+            if self.clock.now() >= deadline || !self.signal.wait_unless_stopped(stops, pause) {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Nothing new at the end may follow from what this or another poll did meanwhile.
+    fn final_outcome(
+        &self,
+        last: Outcome,
+        rolled_back: Option<Outcome>,
+        before: Version,
+    ) -> Outcome {
+        let active = self.cell.load().version();
+        match (last, rolled_back) {
+            (Outcome::Unchanged | Outcome::Quarantined, Some(rolled_back)) => rolled_back,
+            (Outcome::Unchanged, None) if active > before => Outcome::Applied(active),
+            (last, _) => last,
+        }
+    }
+
+    pub(super) fn roll_back(&self, to: Option<Version>) -> Result<Version, RollbackError> {
+        if self.turn.is_mine() {
+            return Err(RollbackError::InsideCallback);
+        }
+        let stops = self.signal.stops();
+        let mut core = self.wait_for_turn().ok_or(RollbackError::InsideCallback)?;
+        if self.signal.stops() != stops {
+            return Err(RollbackError::Stopped);
+        }
+        let now = self.clock.now();
+        let _inside = self.turn.enter(now);
+        let mut watch = Watch::running(&self.cell, &self.subscriptions);
+        let rolled_back = core.engine.rollback_watched(to, now, &mut watch);
+        let result = match &rolled_back {
+            Ok(version) => Ok(Outcome::RolledBack(*version)),
+            Err(RollbackError::Vetoed(rejection)) => Ok(Outcome::Rejected(rejection.clone())),
+            Err(_) => Ok(Outcome::Unchanged),
+        };
+        self.conclude(&mut core, &mut watch, &result, now);
+        rolled_back
+    }
+
+    /// Waits until nobody polls. `None` if that would never end, because whoever polls
+    /// waits for the caller.
+    pub(super) fn wait_for_turn(&self) -> Option<MutexGuard<'_, Core<T>>> {
+        let _wait = Wait::begin(&self.turn)?;
+        Some(self.core.lock())
+    }
+
+    fn busy(&self) -> Outcome {
+        self.signal.wake();
+        Outcome::Busy
+    }
+
+    pub(super) fn next_poll(&self) -> Duration {
+        if self.signal.is_woken() {
+            return Duration::ZERO;
+        }
+        self.status.lock().next_poll
+    }
+
+    /// See [`Reloader::status`](crate::Reloader::status).
+    pub(super) fn status(&self) -> Status {
+        let mut status = self.status.lock().clone();
+        // What readers get is the truth, also half-way through a poll.
+        let active = self.cell.load();
+        if status.version != Some(active.version()) {
+            status.version = Some(active.version());
+            status.digest = Some(active.digest());
+        }
+        status.in_poll_since = self.turn.since();
+        status.next_poll = self.next_poll();
+        status.thread_alive = self.thread_alive.load(Ordering::Acquire);
+        status
+    }
+
+    /// Stops the signal, and calls everyone whom that concerns.
+    pub(super) fn stop(&self) {
+        self.signal.stop();
+        self.cell.call_waiters();
+    }
+
+    /// The poll of the thread: waits for its turn.
+    pub(super) fn poll_on_thread(&self) {
+        let polled = CATCH(&mut || {
+            let core = self.core.lock();
+            // It may have waited for another poll, and been stopped.
+            if !self.signal.is_stopping() {
+                // What came of it is in the status and in the log.
+                let _ = self.poll(core, self.clock.now(), false);
+            }
+        });
+        if polled.is_err() {
+            let again = self.clock.now().saturating_add(AFTER_A_PANIC);
+            self.status.lock().next_poll = again;
+            logging::poll_panicked();
+        }
+    }
+
+    /// Returns how long until the next poll is due.
+    pub(super) fn pause(&self) -> Duration {
+        let next = self.status.lock().next_poll;
+        next.saturating_sub(self.clock.now())
+    }
+}

@@ -1,0 +1,209 @@
+//! The first load: from the source, or else from the last known good; and why a program
+//! cannot start.
+
+use core::fmt;
+use core::time::Duration;
+
+#[cfg(feature = "otel")]
+use super::CATCH;
+use super::cell::{Cell, Loaded};
+use super::core::{Core, Shared};
+use super::reloader::Reloader;
+use super::std::error::Error;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
+#[cfg(feature = "otel")]
+use super::telemetry::Telemetry;
+use super::thread::Signal;
+use super::watch::Watch;
+use crate::engine::{DetectError, DetectErrorKind, OneLine, Outcome, Rejection, Snapshot};
+
+/// A first load.
+pub(super) struct First<T> {
+    core: Core<T>,
+    /// What is watched, for messages.
+    name: Arc<str>,
+    now: Duration,
+    deadline: Duration,
+}
+
+impl<T: Send + Sync + 'static> First<T> {
+    pub(super) fn new(core: Core<T>, name: Arc<str>, now: Duration, timeout: Duration) -> Self {
+        First {
+            core,
+            name,
+            now,
+            deadline: now.saturating_add(timeout),
+        }
+    }
+
+    /// Loads once, and starts nothing.
+    pub(super) fn check(
+        mut self,
+        wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<Loaded<T>, LoadError> {
+        let loaded = self.load(wait, &mut Watch::loading(false))?;
+        Ok(Loaded::new(loaded))
+    }
+
+    /// Loads, from the source or from the last known good.
+    pub(super) fn start(
+        mut self,
+        wait: impl FnMut(Duration) -> Duration,
+    ) -> Result<Reloader<T>, LoadError> {
+        #[cfg(feature = "otel")]
+        {
+            let (core, name) = (&mut self.core, &self.name);
+            // A provider is not ours.
+            let _ = CATCH(&mut || core.telemetry = Some(Telemetry::new(name.clone())));
+        }
+        let mut watch = Watch::loading(true);
+        let loaded = self.load(wait, &mut watch);
+        let result = outcome_of(&loaded);
+        let loaded = loaded.or_else(|error| self.start_from_last_good(error, &mut watch));
+        self.core.measure(&mut watch, &result);
+        let signal = Arc::new(Signal::default());
+        let cell = Arc::new(Cell::new(loaded?, signal.clone()));
+        self.core.keep_last_good(self.now);
+        Ok(Reloader::of(Shared::new(self.core, cell, signal, self.now)))
+    }
+
+    /// Polls until something is active or wrong.
+    fn load(
+        &mut self,
+        mut wait: impl FnMut(Duration) -> Duration,
+        watch: &mut Watch<'_, T>,
+    ) -> Result<Arc<Snapshot<T>>, LoadError> {
+        let Core {
+            engine, detector, ..
+        } = &mut self.core;
+        loop {
+            let outcome = engine.poll_watched(&mut **detector, self.now, watch)?;
+            if let Some(snapshot) = engine.active() {
+                return Ok(snapshot.clone());
+            }
+            match outcome {
+                Outcome::Settling { .. } => {}
+                Outcome::Rejected(rejection) => return Err(LoadError::Rejected(rejection)),
+                _ => {
+                    let kind = DetectErrorKind::NotFound;
+                    let name = self.name.clone();
+                    return Err(DetectError::new(kind, name, "nothing is there").into());
+                }
+            }
+            if self.now >= self.deadline {
+                let kind = DetectErrorKind::StillChanging;
+                let message = "still changing: it did not hold still for the settle time";
+                return Err(DetectError::new(kind, self.name.clone(), message).into());
+            }
+            let until = engine.next_poll().min(self.deadline);
+            self.now = wait(until).max(self.now);
+        }
+    }
+
+    /// The source is not good enough to start from, for this reason.
+    fn start_from_last_good(
+        &mut self,
+        source: LoadError,
+        watch: &mut Watch<'_, T>,
+    ) -> Result<Arc<Snapshot<T>>, LoadError> {
+        let Some(last_good) = &mut self.core.last_good else {
+            return Err(source);
+        };
+        let engine = &mut self.core.engine;
+        let started = last_good
+            .read()
+            .map_err(LoadError::Source)
+            .and_then(|good| {
+                let good = good.with(&self.core.overlay);
+                let from = last_good.name().clone();
+                let started = engine.start_from_last_good_watched(good, from, self.now, watch);
+                started.map_err(LoadError::Rejected)
+            });
+        match (started, engine.active()) {
+            (Ok(_), Some(snapshot)) => Ok(snapshot.clone()),
+            (Err(problem), _) => Err(LoadError::NorLastGood {
+                source: Box::new(source),
+                last_good: Box::new(problem),
+                path: last_good.name().clone(),
+            }),
+            (Ok(_), None) => Err(source),
+        }
+    }
+}
+
+/// What a first load came to, as a poll would return it.
+fn outcome_of<T>(loaded: &Result<Arc<Snapshot<T>>, LoadError>) -> Result<Outcome, DetectError> {
+    match loaded {
+        Ok(snapshot) => Ok(Outcome::Applied(snapshot.version())),
+        Err(LoadError::Source(error)) => Err(error.clone()),
+        Err(LoadError::Rejected(rejection)) => Ok(Outcome::Rejected(rejection.clone())),
+        Err(LoadError::NorLastGood { .. }) => Ok(Outcome::Unchanged),
+    }
+}
+
+/// Why a program cannot start with what is at the source. `Debug` prints the
+/// same as `Display`, for that is what `fn main() -> Result<…>` shows.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The source cannot be read.
+    Source(DetectError),
+    /// What it holds is refused, for these reasons.
+    Rejected(Arc<Rejection>),
+    /// Neither the source nor the last known good can be started from.
+    #[non_exhaustive]
+    NorLastGood {
+        /// What is wrong with the source.
+        source: Box<LoadError>,
+        /// What is wrong with the last known good.
+        last_good: Box<LoadError>,
+        /// Where it is.
+        path: Arc<str>,
+    },
+}
+
+impl From<DetectError> for LoadError {
+    fn from(error: DetectError) -> Self {
+        LoadError::Source(error)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot load the configuration: {}", Reason(self))
+    }
+}
+
+/// The same without its beginning.
+struct Reason<'a>(&'a LoadError);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            LoadError::Source(error) => write!(f, "{error}"),
+            LoadError::Rejected(rejection) => write!(f, "{rejection}"),
+            LoadError::NorLastGood {
+                source,
+                last_good,
+                path,
+            } => {
+                let (source, last_good) = (Reason(source), Reason(last_good));
+                write!(f, "{source}\nnor the last known good")?;
+                // What cannot be read says where it is by itself.
+                if matches!(last_good.0, LoadError::Rejected(_)) {
+                    write!(f, ", {}", OneLine(path))?;
+                }
+                write!(f, ": {last_good}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for LoadError {}
