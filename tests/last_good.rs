@@ -511,3 +511,51 @@ fn one_life(folder: &Path, after: Duration) -> u64 {
         .find_map(|line| line.strip_prefix("kept "));
     last.unwrap().parse().unwrap()
 }
+
+#[test]
+fn g18_if_it_disappears_or_is_spoilt_it_is_written_again() {
+    let world = World::new();
+    world.script.shows("1");
+    let reloader = world.builder().load_at(ms(0), |until| until).unwrap();
+    assert_eq!(world.kept(), Some(1));
+    let mut now = ms(0);
+    let spoils: [fn(&Path); 2] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::write(path, "").unwrap(),
+    ];
+    for spoil in spoils {
+        spoil(&world.path());
+        now += ms(30_000);
+        reloader.poll_at(now).unwrap();
+        now += ms(31_000);
+        reloader.poll_at(now).unwrap();
+        assert_eq!(world.kept(), Some(1));
+    }
+}
+
+/// Whoever may write it may choose what the program starts with.
+#[cfg(unix)]
+#[test]
+fn g18_one_that_others_may_write_is_not_trusted() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let world = World::new();
+    world.script.shows("1");
+    drop(world.builder().load_at(ms(0), |until| until).unwrap());
+    world.script.shows("bad");
+    let load = || world.builder().load_at(ms(0), |until| until);
+    assert_eq!(**load().unwrap().handle().load(), 1);
+    let mode = |mode| fs::set_permissions(world.path(), fs::Permissions::from_mode(mode)).unwrap();
+    for open in [0o620, 0o602, 0o666] {
+        mode(open);
+        let said = load().unwrap_err().to_string();
+        assert!(said.contains("others may write to it"), "{open:o}: {said}");
+    }
+    mode(0o644);
+    assert!(load().is_ok());
+    if chown(world.path(), Some(12345), None).is_err() {
+        common::skip("another owner: not root");
+        return;
+    }
+    let said = load().unwrap_err().to_string();
+    assert!(said.contains("belongs to another user"), "{said}");
+}

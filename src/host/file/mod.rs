@@ -16,6 +16,7 @@ mod witness;
 
 use core::time::Duration;
 
+use super::std::fs::Metadata;
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
@@ -378,14 +379,18 @@ impl Detector for FileDetector {
     }
 }
 
-/// The bytes of a file that is not watched.
+/// Returns the bytes of a file that is not watched, and what is known of the very file
+/// that was read.
 pub(super) fn read_whole(
     path: &Path,
     origin: &Arc<str>,
     max: usize,
-) -> Result<Vec<u8>, DetectError> {
-    let read = read::bounded(path, max).map_err(|error| describe(error, origin, max, true))?;
-    Ok(read.bytes)
+) -> Result<(Vec<u8>, Metadata), DetectError> {
+    let failed = |error| describe(error, origin, max, true);
+    let read = read::bounded(path, max).map_err(failed)?;
+    let metadata = read.file.metadata();
+    let metadata = metadata.map_err(|error| failed(ReadError::Io(error)))?;
+    Ok((read.bytes, metadata))
 }
 
 /// Returns what is said of an error. `max` is the limit for all files together.

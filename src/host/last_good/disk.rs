@@ -2,7 +2,7 @@
 //! can let each of them fail, or the world end there.
 
 use super::super::std::format;
-use super::super::std::fs::{self, File, OpenOptions};
+use super::super::std::fs::{self, File, Metadata, OpenOptions};
 use super::super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::super::std::io::{self, ErrorKind as Kind, Read as _, Write as _};
 use super::super::std::path::Path;
@@ -99,6 +99,25 @@ impl Disk for Folder {
             }
         }
     }
+}
+
+/// Returns why a file is not to be trusted: somebody else may have written it. It is the
+/// rule of `ssh` for its keys, and of `sudo` for its rules.
+pub(super) fn distrust(metadata: &Metadata) -> Option<&'static str> {
+    #[cfg(unix)]
+    {
+        use super::super::std::os::unix::fs::MetadataExt;
+        if metadata.mode() & 0o022 != 0 {
+            return Some("others may write to it, so it is not trusted; `chmod go-w` it");
+        }
+        // The kernel tells who runs this process by whose its own entry is.
+        let own = fs::metadata("/proc/self").ok().map(|own| own.uid());
+        if own.is_some_and(|own| own != metadata.uid() && metadata.uid() != 0) {
+            return Some("it belongs to another user, so it is not trusted");
+        }
+    }
+    let _ = metadata;
+    None
 }
 
 /// A name that no other process has, also where all of them have the same number,

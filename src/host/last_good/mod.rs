@@ -26,6 +26,9 @@ use disk::{Disk, Folder};
 /// What could not be written is tried again after this, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often to see whether it is still there.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+
 /// What the names of the layers may take, beside their bytes.
 const HEADERS: usize = 1024 * 1024;
 
@@ -37,6 +40,8 @@ pub(crate) struct LastGood<D = Folder> {
     max_bytes: usize,
     /// What it holds, as far as this process knows.
     written: Option<Document>,
+    /// When it was last seen to be there.
+    seen: Duration,
     failing: Option<Failing>,
 }
 
@@ -61,6 +66,7 @@ impl<D: Disk> LastGood<D> {
             name: path.to_string_lossy().into(),
             max_bytes: 0,
             written: None,
+            seen: Duration::ZERO,
             failing: None,
         }
     }
@@ -79,17 +85,20 @@ impl<D: Disk> LastGood<D> {
     pub(super) fn read(&mut self) -> Result<Document, DetectError> {
         self.remove_leftovers();
         let max = self.max_bytes.saturating_add(HEADERS);
-        let bytes = file::read_whole(&self.path, &self.name, max).map_err(|error| {
+        let failed = |kind, message| DetectError::new(kind, self.name.clone(), message);
+        let read = file::read_whole(&self.path, &self.name, max).map_err(|error| {
             if error.kind() != DetectErrorKind::TooLarge {
                 return error;
             }
             let message = format!("larger than the limit of {} bytes", self.max_bytes);
-            DetectError::new(error.kind(), self.name.clone(), message)
-        })?;
-        let document = text::decode(&bytes).map_err(|problem| {
-            let message = format!("damaged: {problem}");
-            DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
-        })?;
+            failed(error.kind(), message)
+        });
+        let (bytes, metadata) = read?;
+        if let Some(why) = disk::distrust(&metadata) {
+            return Err(failed(DetectErrorKind::PermissionDenied, why.into()));
+        }
+        let document = text::decode(&bytes)
+            .map_err(|problem| failed(DetectErrorKind::Other, format!("damaged: {problem}")))?;
         self.written = Some(document.clone());
         Ok(document)
     }
@@ -99,7 +108,7 @@ impl<D: Disk> LastGood<D> {
     /// later call. Says whether it tried.
     pub(super) fn keep(&mut self, document: &Document, now: Duration) -> bool {
         let document = &document.of_the_source();
-        if self.written.as_ref() == Some(document) {
+        if self.written.as_ref() == Some(document) && self.is_there(now) {
             return false;
         }
         let put_off = |f: &Failing| now < f.retry.at && f.document == *document;
@@ -111,6 +120,7 @@ impl<D: Disk> LastGood<D> {
         match self.write(document) {
             Ok(()) => {
                 self.written = Some(document.clone());
+                self.seen = now;
                 if self.failing.take().is_some() {
                     logging::last_good_written(&self.name);
                 }
@@ -118,6 +128,18 @@ impl<D: Disk> LastGood<D> {
             Err(error) => self.failed(document, &error, now),
         }
         true
+    }
+
+    /// Whether the file is still there, as seen now and then: it is asked for by nobody
+    /// until the day that it is needed.
+    fn is_there(&mut self, now: Duration) -> bool {
+        if now.saturating_sub(self.seen) < CHECK_EVERY {
+            return true;
+        }
+        self.seen = now;
+        let head = self.disk.head(&self.path, text::FAMILY.len());
+        // What cannot be looked at now is looked at later.
+        head.map_or(true, |head| head == text::FAMILY.as_bytes())
     }
 
     /// When to try again what could not be written.

@@ -32,6 +32,7 @@ fn what_is_written_reads_back() {
         Document::new([
             Layer::new("a", *b"a: 1").optional(),
             Layer::text("/run/secrets/b \"c\"", "[\"b \\\"c\\\"\"]", *b"x\n").secret(),
+            Layer::text("keys/none", "none", *b"").secret().optional(),
             Layer::field("d", "d.e", *b"1"),
         ]),
     ] {

@@ -63,6 +63,9 @@ fn head_of(layer: &Layer) -> String {
     let (length, origin) = (layer.bytes().len(), layer.origin());
     match layer.content() {
         Content::Field(path) => format!("field {length} {origin:?} {path:?}\n"),
+        Content::Text(path) if layer.is_optional() => {
+            format!("optional-text {length} {origin:?} {path:?}\n")
+        }
         Content::Text(path) => format!("text {length} {origin:?} {path:?}\n"),
         Content::Document if layer.is_optional() => format!("optional {length} {origin:?}\n"),
         Content::Document => format!("document {length} {origin:?}\n"),
@@ -84,6 +87,7 @@ fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
         ("field", _) => Layer::field(origin, field()?, bytes),
         // Only folders with a key per file have such layers on disk.
         ("text", _) => Layer::text(origin, field()?, bytes).secret(),
+        ("optional-text", _) => Layer::text(origin, field()?, bytes).secret().optional(),
         _ => return None,
     };
     Some((layer, rest.strip_prefix(b"\n")?))
