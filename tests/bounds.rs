@@ -326,7 +326,7 @@ fn judge_files(name: &str, make: fn(usize) -> Vec<(&'static str, String)>) {
         table.measure(&format!("over another: {what}"), &mut example(), over);
         compare(&mut table, &what, &alone);
     }
-    table.judge(20 * SIZES.len());
+    table.judge(10 * SIZES.len());
 }
 
 #[cfg(feature = "toml")]

@@ -94,7 +94,7 @@ fn judge(part: &str, found: &BTreeMap<String, String>) {
 }
 
 #[test]
-fn g13_the_suite_is_read_as_it_says_but_for_what_is_listed() {
+fn g13_the_suite_reads_as_it_says_but_for_the_page() {
     let Some(cases) = cases() else { return };
     let mut found = BTreeMap::new();
     let mut compared = 0;
@@ -157,7 +157,7 @@ fn as_json_key(key: &Value) -> Value {
 }
 
 #[test]
-fn g13_the_suite_is_read_as_serde_yaml_does_but_for_what_is_listed() {
+fn g13_the_suite_reads_as_in_serde_yaml_but_for_the_page() {
     let Some(cases) = cases() else { return };
     let mut found = BTreeMap::new();
     let mut equal = 0;

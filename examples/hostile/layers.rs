@@ -21,76 +21,68 @@ pub enum Piece {
 /// Hostile layers of at most so many bytes together, names included.
 pub fn layers(bytes: usize) -> Vec<(&'static str, Vec<Piece>)> {
     let mut all = names(bytes);
+    all.extend(long_names(bytes));
     all.extend(documents(bytes));
     all
 }
 
+fn text(path: String) -> Piece {
+    let text = "x".into();
+    Piece::Text { path, text }
+}
+
+/// What the names are laid over.
+fn base() -> Piece {
+    Piece::Document("tools: []".into())
+}
+
+fn segments(count: usize) -> String {
+    vec!["a"; count].join(".")
+}
+
+/// Names of many segments.
 fn names(bytes: usize) -> Vec<(&'static str, Vec<Piece>)> {
-    let segments = |count: usize| vec!["a"; count].join(".");
-    let text = |path: String| Piece::Text {
-        path,
-        text: "x".into(),
+    let field = |path: String, text: &str| {
+        let text = text.into();
+        Piece::Field { path, text }
     };
-    let field = |path: String| Piece::Field {
-        path,
-        text: "1".into(),
-    };
-    let base = || Piece::Document("tools: []".into());
-    let many = |count: usize, piece: &dyn Fn(usize) -> Piece| {
-        let pieces = (0..count).map(piece);
+    let thousand = |path: &dyn Fn(usize) -> String| {
+        let pieces = (0..1000).map(|n| text(path(n)));
         std::iter::once(base()).chain(pieces).collect::<Vec<_>>()
     };
-    let each = bytes / 2000;
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let named = |what, piece| (what, vec![base(), piece]);
     vec![
+        named("a name of 4,000 segments", text(segments(4000))),
+        named("a name of all that fit", text(segments(bytes / 2))),
+        named("a name of 127 segments", text(segments(127))),
+        named("a field of 4,000 segments", field(segments(4000), "1")),
+        named("a deep value, a deep name", field(segments(100), &deep)),
+        ("names of 100 segments", thousand(&|_| segments(100))),
         (
-            "a name of 4,000 segments",
-            vec![base(), text(segments(4000))],
+            "names of 100 segments that part late",
+            thousand(&|n| format!("{}.b{n}", segments(100))),
         ),
-        (
-            "a name of all segments that fit",
-            vec![base(), text(segments(bytes / 2))],
-        ),
-        (
-            "a field of 4,000 segments",
-            vec![base(), field(segments(4000))],
-        ),
-        ("a name of 127 segments", vec![base(), text(segments(127))]),
-        (
-            "names of 100 segments",
-            many(1000, &|_| text(segments(100))),
-        ),
-        ("names of 100 segments that part late", {
-            many(1000, &|n| text(format!("{}.b{n}", segments(100))))
-        }),
-        ("a long name", vec![base(), text("k".repeat(bytes / 2))]),
-        (
-            "long names",
-            many(500, &|n| text(format!("{}{n}", "k".repeat(each)))),
-        ),
-        ("a name of dots", vec![base(), text(".".repeat(bytes / 2))]),
-        (
-            "a name of brackets",
-            vec![base(), text("[0]".repeat(bytes / 4))],
-        ),
-        (
-            "a name in quotes",
-            vec![base(), text(format!("[\"{}\"]", "\\\"".repeat(bytes / 4)))],
-        ),
-        ("a deep value under a deep name", {
-            let text = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-            let path = segments(100);
-            vec![base(), Piece::Field { path, text }]
-        }),
-        ("a long text of a variable", {
-            let text = "x".repeat(bytes / 2);
-            vec![
-                base(),
-                Piece::Text {
-                    path: "tools".into(),
-                    text,
-                },
-            ]
-        }),
+    ]
+}
+
+/// Names of many letters.
+fn long_names(bytes: usize) -> Vec<(&'static str, Vec<Piece>)> {
+    let each = "k".repeat(bytes / 2000);
+    let many = (0..500).map(|n| text(format!("{each}{n}")));
+    let quoted = format!("[\"{}\"]", "\\\"".repeat(bytes / 4));
+    let named = |what, path| (what, vec![base(), text(path)]);
+    let value = Piece::Text {
+        path: "tools".into(),
+        text: "x".repeat(bytes / 2),
+    };
+    vec![
+        named("a long name", "k".repeat(bytes / 2)),
+        named("a name of dots", ".".repeat(bytes / 2)),
+        named("a name of brackets", "[0]".repeat(bytes / 4)),
+        named("a name in quotes", quoted),
+        ("long names", std::iter::once(base()).chain(many).collect()),
+        ("a long text of a variable", vec![base(), value]),
     ]
 }
 

@@ -5,6 +5,7 @@ use super::{FREE_END, Named, fill, free, numbered};
 
 pub(super) fn documents(bytes: usize) -> Vec<Named> {
     let mut all = faults(bytes);
+    all.extend(minified(bytes));
     all.extend(long_paths(bytes));
     all.extend(secrets(bytes));
     all
@@ -12,7 +13,6 @@ pub(super) fn documents(bytes: usize) -> Vec<Named> {
 
 fn faults(bytes: usize) -> Vec<Named> {
     let many = |head: &str, unit: &str, tail: &str| fill(head, unit, tail, bytes);
-    let minified = "{\"name\":\"a\"},";
     vec![
         (
             "wrong at the end",
@@ -35,22 +35,6 @@ fn faults(bytes: usize) -> Vec<Named> {
             many("tools:\n", "- {name: a}\n", "- \u{fffd}"),
         ),
         (
-            "minified JSON, wrong at the end",
-            many("{\"tools\":[", minified, "{\"nam\":\"a\"}]}"),
-        ),
-        (
-            "minified JSON, cut",
-            many("{\"tools\":[", minified, "{\"name\":\"a"),
-        ),
-        (
-            "minified JSON, a comma too many",
-            many("{\"tools\":[", minified, ",]}"),
-        ),
-        (
-            "minified JSON, the wrong bracket",
-            many("{\"tools\":[", minified, "}}"),
-        ),
-        (
             "one line of letters of four bytes, wrong at the end",
             many("tools: [\"", "\u{1f980}", "\", ]]"),
         ),
@@ -70,6 +54,17 @@ fn faults(bytes: usize) -> Vec<Named> {
             "lines of an INI file",
             many("[section]\n", "name = a\n", ""),
         ),
+    ]
+}
+
+/// All in one line.
+fn minified(bytes: usize) -> Vec<Named> {
+    let many = |tail: &str| fill("{\"tools\":[", "{\"name\":\"a\"},", tail, bytes);
+    vec![
+        ("minified JSON, wrong at the end", many("{\"nam\":\"a\"}]}")),
+        ("minified JSON, cut", many("{\"name\":\"a")),
+        ("minified JSON, a comma too many", many(",]}")),
+        ("minified JSON, the wrong bracket", many("}}")),
     ]
 }
 
@@ -112,6 +107,10 @@ fn secrets(bytes: usize) -> Vec<Named> {
     let provider = |n: usize, more: &str| {
         format!("- {{name: n{n}, provider: b, model_name: c, api_key: s{n}{more}}}\n")
     };
+    let beside = |n: usize| {
+        let next = n + 1;
+        provider(n, &format!(", provider_specific: {{x: s{n}, y: s{next}}}"))
+    };
     vec![
         (
             "many secrets",
@@ -119,17 +118,7 @@ fn secrets(bytes: usize) -> Vec<Named> {
         ),
         (
             "many secrets beside what is free",
-            numbered(
-                "llm_providers:\n",
-                |n| {
-                    provider(
-                        n,
-                        &format!(", provider_specific: {{x: s{n}, y: s{}}}", n + 1),
-                    )
-                },
-                "",
-                bytes,
-            ),
+            numbered("llm_providers:\n", beside, "", bytes),
         ),
         (
             "many passwords",

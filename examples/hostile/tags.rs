@@ -3,11 +3,12 @@
 use super::{Named, fill, fill_free, numbered};
 
 pub(super) fn documents(bytes: usize) -> Vec<Named> {
-    let long = "t".repeat(bytes / 5);
-    let often = |head: &str, unit: &str| {
-        let head = format!("{head}\n---\n");
-        fill(&head, unit, "", bytes)
-    };
+    let mut all = tags(bytes);
+    all.extend(directives(bytes));
+    all
+}
+
+fn tags(bytes: usize) -> Vec<Named> {
     vec![
         ("tags", fill("tools: [", "!a b,", "]", bytes)),
         ("tags in a free place", fill_free("[", "!a b,", "1]", bytes)),
@@ -31,6 +32,16 @@ pub(super) fn documents(bytes: usize) -> Vec<Named> {
             "a verbatim tag that is never closed",
             fill_free("!<", "a", " b", bytes),
         ),
+    ]
+}
+
+fn directives(bytes: usize) -> Vec<Named> {
+    let long = "t".repeat(bytes / 5);
+    let often = |head: &str, unit: &str| {
+        let head = format!("{head}\n---\n");
+        fill(&head, unit, "", bytes)
+    };
+    vec![
         ("directives", fill("", "%A b\n", "--- a", bytes)),
         ("a long directive", fill("%A ", "b", "\n--- {a: 1}", bytes)),
         (
