@@ -12,6 +12,7 @@ fn every_test_that_the_readme_names_exists() {
         "src/host/file",
         "src/host/last_good",
         "src/engine",
+        "src/format",
     ]
     .map(|folder| fs::read_dir(folder).unwrap());
     for entry in folders.into_iter().flatten() {
