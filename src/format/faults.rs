@@ -89,6 +89,14 @@ fn in_words(kind: &E, text: &str, at: usize) -> (&'static str, usize) {
         E::InvalidTrailingSingleQuotedScalar => {
             "text after the closing quote; within single quotes, a quote is written twice"
         }
+        _ => return (in_more_words(kind), at),
+    };
+    (words, at)
+}
+
+/// The same for what is rare.
+fn in_more_words(kind: &E) -> &'static str {
+    match kind {
         E::CommentNotSeparated | E::CommentInterceptedScalar => {
             "a comment where none may stand; put a space before `#`, or the text in quotes"
         }
@@ -143,8 +151,7 @@ fn in_words(kind: &E, text: &str, at: usize) -> (&'static str, usize) {
         }
         E::InvalidDocumentEnd => "text after `...`, which ends the document",
         _ => "the text cannot be read from here on; check the indentation and the quotes",
-    };
-    (words, at)
+    }
 }
 
 /// Returns whether what the parser says comes from a bracket that is still open.

@@ -235,12 +235,23 @@ fn ending(layer: &Layer) -> Option<&str> {
     ending.filter(|_| is_document)
 }
 
+fn language(layer: &Layer) -> &'static str {
+    match ending(layer) {
+        #[cfg(feature = "toml")]
+        Some("toml") => "TOML",
+        #[cfg(feature = "json")]
+        Some("json") => "JSON",
+        _ => "YAML",
+    }
+}
+
 /// Returns what is said of a flaw.
 fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
     let layer = &document.layers()[index];
-    let (mut path, whole) = match layer.content() {
-        Content::Field(path) | Content::Text(path) => (String::from(&**path), None),
-        _ => (String::new(), None),
+    let whole = None;
+    let mut path = match layer.content() {
+        Content::Field(path) | Content::Text(path) => String::from(&**path),
+        _ => String::new(),
     };
     let (message, at): (String, Option<At>) = match flaw {
         Flaw::Nothing => (NOTHING.into(), whole),
@@ -273,13 +284,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
         }
         Flaw::Text(message, at) => match layer.content() {
             Content::Document if message != UTF_16 => {
-                let language = match ending(layer) {
-                    #[cfg(feature = "toml")]
-                    Some("toml") => "TOML",
-                    #[cfg(feature = "json")]
-                    Some("json") => "JSON",
-                    _ => "YAML",
-                };
+                let language = language(layer);
                 (format!("not valid {language}: {message}"), Some(at))
             }
             Content::Document => (message, whole),
