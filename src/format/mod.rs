@@ -248,16 +248,15 @@ fn language(layer: &Layer) -> &'static str {
 /// Returns what is said of a flaw.
 fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
     let layer = &document.layers()[index];
-    let whole = None;
     let mut path = match layer.content() {
         Content::Field(path) | Content::Text(path) => String::from(&**path),
         _ => String::new(),
     };
     let (message, at): (String, Option<At>) = match flaw {
-        Flaw::Nothing => (NOTHING.into(), whole),
+        Flaw::Nothing => (NOTHING.into(), None),
         Flaw::NoPath => {
             let message = "cannot be set by itself: a list is replaced as a whole";
-            (message.into(), whole)
+            (message.into(), None)
         }
         Flaw::TooDeep(at) => (
             format!("nested more than {MAX_DEPTH} levels deep"),
@@ -287,8 +286,8 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
                 let language = language(layer);
                 (format!("not valid {language}: {message}"), Some(at))
             }
-            Content::Document => (message, whole),
-            _ => ("expected text, found other bytes".into(), whole),
+            Content::Document => (message, None),
+            _ => ("expected text, found other bytes".into(), None),
         },
     };
     let place = match at {
