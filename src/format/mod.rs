@@ -144,6 +144,7 @@ impl Inspect for Tree {
 
 const NOTHING: &str = "holds no value, only comments or nothing";
 const UTF_16: &str = "this is UTF-16; save it as UTF-8";
+const NOT_UTF_8: &str = "not UTF-8";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Reads all layers as one tree, the later over the earlier.
@@ -212,7 +213,7 @@ fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
         Ok(text) => Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)),
         Err(error) => {
             let byte = text_before(bytes, error.valid_up_to()).len() as u32;
-            Err(Flaw::Text("not UTF-8".into(), At { byte, ..at }))
+            Err(Flaw::Text(NOT_UTF_8.into(), At { byte, ..at }))
         }
     }
 }
@@ -286,8 +287,8 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
                 let language = language(layer);
                 (format!("not valid {language}: {message}"), Some(at))
             }
-            Content::Document => (message, None),
-            _ => ("expected text, found other bytes".into(), None),
+            _ if message == NOT_UTF_8 => ("expected text, found other bytes".into(), None),
+            _ => (message, None),
         },
     };
     let place = match at {
