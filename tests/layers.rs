@@ -285,7 +285,7 @@ fn keys_per_file_are_strings_as_they_are() {
     assert!(matches!(world.look(&reloader), Ok(Outcome::Applied(_))));
     assert_eq!(reloader.handle().load()["api_key"], "67890");
 
-    fs::write(world.path("secrets/api_key"), [0xff, 0xfe, 0x00]).unwrap();
+    fs::write(world.path("secrets/api_key"), [0xff, 0x80, 0x00]).unwrap();
     let Ok(Outcome::Rejected(rejection)) = world.look(&reloader) else {
         panic!("not rejected");
     };
