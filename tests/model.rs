@@ -202,6 +202,11 @@ struct World {
     at_rest: bool,
     /// What was rolled back from, while the source shows it.
     quarantined: bool,
+    /// What the source shows was rejected when it was judged.
+    rejected: bool,
+    /// Bytes that were rejected may also have stood for what was gone back to, once; the
+    /// model has not kept that, and asks the engine at the next poll.
+    unsure: bool,
     /// The content of each version.
     texts: BTreeMap<Version, (&'static str, u32)>,
     trace: Vec<Op>,
@@ -220,6 +225,8 @@ impl World {
             shown: "1",
             at_rest: true,
             quarantined: false,
+            rejected: false,
+            unsure: false,
             texts: BTreeMap::new(),
             trace: Vec::new(),
         };
@@ -253,6 +260,7 @@ impl World {
                 let done = self.subject.rollback(to, self.now);
                 self.learn(self.shown, false);
                 let after = self.subject.status();
+                self.judge_again(&after);
                 assert_eq!(done, before.version != after.version, "{:?}", self.trace);
                 return self.is_true(&before, &after);
             }
@@ -277,8 +285,29 @@ impl World {
         let result = self.subject.poll(&mut self.script, self.now);
         self.learn(shown_before, true);
         let after = self.subject.status();
+        if !self.at_rest {
+            self.judge_again(&after);
+        }
+        if self.at_rest && std::mem::take(&mut self.unsure) {
+            self.quarantined = after.quarantined.is_some();
+        }
         self.is_what_came_of_it(&result, &before, &after);
         self.is_true(&before, &after);
+        if self.at_rest {
+            let error = after.last_error.map(|error| error.failure);
+            self.rejected = matches!(error, Some(Failure::Rejected(_)));
+        }
+    }
+
+    /// After a rollback: what was rejected may be what is active now.
+    fn judge_again(&mut self, after: &Status) {
+        let active = after.version.and_then(|version| self.texts.get(&version));
+        let same_value = active.is_some_and(|(_, value)| value_of(self.shown) == Some(*value));
+        let error = after.last_error.as_ref().map(|error| &error.failure);
+        if self.rejected && same_value {
+            self.unsure = self.options.skip_equal && !self.at_rest;
+            self.rejected = matches!(error, Some(Failure::Rejected(_)));
+        }
     }
 
     /// Follows what the events say of versions; says nothing of whether it is right.
@@ -286,6 +315,7 @@ impl World {
         let same_value =
             value_of(self.shown).is_some() && value_of(self.shown) == value_of(shown_before);
         let changed = self.shown != shown_before && !(self.options.skip_equal && same_value);
+        let mut was_rejected = self.rejected;
         // What the source showed before a change was judged before it was seen to change.
         let mut is_new = changed && polled;
         for event in self.subject.events().to_vec() {
@@ -293,7 +323,7 @@ impl World {
                 Event::Applied { to, .. } => {
                     let value = value_of(self.shown).expect("only what is valid is applied");
                     self.texts.insert(to, (self.shown, value));
-                    (self.quarantined, is_new) = (false, false);
+                    (self.quarantined, is_new, was_rejected) = (false, false, false);
                 }
                 Event::RolledBack {
                     from,
@@ -302,8 +332,10 @@ impl World {
                     ..
                 } => {
                     let seen = if is_new { shown_before } else { self.shown };
+                    // Whether rejected bytes stand for a value is not known.
+                    let knows = self.options.skip_equal && !was_rejected;
                     let stands = |text: &str, of: (&str, u32)| {
-                        text == of.0 || self.options.skip_equal && value_of(text) == Some(of.1)
+                        text == of.0 || knows && value_of(text) == Some(of.1)
                     };
                     let (left, back) = (self.texts[&from], self.texts[&content_of]);
                     self.texts.insert(to, back);
