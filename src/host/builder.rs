@@ -305,7 +305,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     ///
     /// It is read by [`load`](Self::load) only, and only if the source is not good
     /// enough to start from. It is parsed and validated anew. The log and
-    /// [`Status::from_last_good`] tell that what is active is not current, until the
+    /// [`Status::from_last_good`](crate::Status::from_last_good) tell that what is active is not current, until the
     /// source is good again.
     ///
     /// Give each program a path of its own, in a folder that is there and that it
