@@ -285,3 +285,26 @@ fn g19_a_callback_that_always_wakes_does_not_spin() {
     let asked = asked.load(Ordering::Relaxed);
     assert!((2..=520).contains(&asked), "{asked} polls in 500 ms");
 }
+
+/// Times for people are those of the clock on the wall.
+#[test]
+fn g20_a_status_is_printed_with_the_time_of_day() {
+    let source = shared("1");
+    let reloader = Reloader::builder(source.clone(), Number::default())
+        .load()
+        .unwrap();
+    set(&source, "bad");
+    reloader.poll_once().unwrap();
+    let status = reloader.status();
+    let printed = status.to_string();
+    let since = printed.lines().find(|line| line.starts_with("since "));
+    let since = since.unwrap_or_else(|| panic!("{printed}"));
+    assert!(
+        since.contains(" UTC, ") && since.contains(" s ago: "),
+        "{since}"
+    );
+    let applied = status.since_epoch(status.applied_at.unwrap()).unwrap();
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!(now - applied < common::DEADLINE, "{applied:?} {now:?}");
+}

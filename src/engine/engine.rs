@@ -433,6 +433,7 @@ impl<T: 'static> Engine<T> {
             next_poll: self.next_poll(),
             thread_alive: false,
             in_poll_since: None,
+            clock: None,
         }
     }
 

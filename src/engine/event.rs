@@ -148,47 +148,9 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Applied {
-                from,
-                to,
-                digest,
-                origins,
-                diff,
-            } => {
-                let digest = digest.short();
-                match from {
-                    Some(from) => write!(f, "applied {to} {digest} in place of {from}")?,
-                    None => write!(f, "loaded {to} {digest}")?,
-                }
-                write!(f, ", from {}", Joined(origins))?;
-                match diff.as_ref().and_then(Diff::paths) {
-                    Some(paths) => write!(f, "; changed: {paths}"),
-                    None => Ok(()),
-                }
-            }
-            Event::UnknownKeys { version, warnings } => {
-                let s = if warnings.len() == 1 { "" } else { "s" };
-                write!(
-                    f,
-                    "{version} is active, with {} unknown key{s}:",
-                    warnings.len()
-                )?;
-                warnings.iter().try_for_each(|one| write!(f, "\n  {one}"))
-            }
-            Event::StartedFromLastGood {
-                version,
-                digest,
-                from,
-                failure,
-            } => {
-                let (digest, from) = (digest.short(), OneLine(from));
-                write!(f, "started from the last known good, {version} {digest}")?;
-                write!(f, " of {from}, which is not current")?;
-                match failure {
-                    Some(failure) => write!(f, ": {failure}"),
-                    None => Ok(()),
-                }
-            }
+            Event::Applied { .. }
+            | Event::StartedFromLastGood { .. }
+            | Event::UnknownKeys { .. } => self.write_what_is_active(f),
             Event::RolledBack {
                 from,
                 to,
@@ -231,6 +193,55 @@ impl fmt::Display for Event {
             Event::ListenerFailed { version, error } => {
                 write!(f, "{version} is active, but {error}")
             }
+        }
+    }
+}
+
+impl Event {
+    fn write_what_is_active(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Applied {
+                from,
+                to,
+                digest,
+                origins,
+                diff,
+            } => {
+                let digest = digest.short();
+                match from {
+                    Some(from) => write!(f, "applied {to} {digest} in place of {from}")?,
+                    None => write!(f, "loaded {to} {digest}")?,
+                }
+                write!(f, ", from {}", Joined(origins))?;
+                match diff.as_ref().and_then(Diff::paths) {
+                    Some(paths) => write!(f, "; changed: {paths}"),
+                    None => Ok(()),
+                }
+            }
+            Event::UnknownKeys { version, warnings } => {
+                let s = if warnings.len() == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "{version} is active, with {} unknown key{s}:",
+                    warnings.len()
+                )?;
+                warnings.iter().try_for_each(|one| write!(f, "\n  {one}"))
+            }
+            Event::StartedFromLastGood {
+                version,
+                digest,
+                from,
+                failure,
+            } => {
+                let (digest, from) = (digest.short(), OneLine(from));
+                write!(f, "started from the last known good, {version} {digest}")?;
+                write!(f, " of {from}, which is not current")?;
+                match failure {
+                    Some(failure) => write!(f, ": {failure}"),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The pure core: parse, validate, prepare, swap, commit. It needs `alloc` and
+//! The pure core: parse, validate, prepare, publish, commit. It needs `alloc` and
 //! nothing else: no I/O, clock, thread, lock or log, and no `unsafe`. It never
 //! names `host`, and cannot name `std`: only `host/mod.rs` brings that in.
 
@@ -26,6 +26,7 @@ mod listener;
 pub(crate) mod listeners;
 mod manual;
 mod masks;
+mod moment;
 mod notes;
 pub(crate) mod observer;
 mod outcome;
@@ -65,6 +66,8 @@ pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
 #[cfg(feature = "yaml")]
 pub(crate) use masks::Masks;
+#[cfg(feature = "std")]
+pub(crate) use moment::WallClock;
 pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]

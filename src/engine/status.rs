@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::digest::Digest;
 use super::error::{DetectError, ListenerError, Rejection};
 use super::event::Joined;
+use super::moment::{Moment, WallClock};
 use super::report::{OneLine, Violation};
 use super::version::Version;
 
@@ -46,7 +47,7 @@ impl fmt::Debug for Failure {
 pub struct LastError {
     /// What is wrong.
     pub failure: Failure,
-    /// Since when: the look that found it first.
+    /// Since when: the poll that found it first.
     pub since: Duration,
 }
 
@@ -64,43 +65,44 @@ pub struct Probation {
 /// The state of things at one moment. All times are on the timeline of `now`:
 /// monotonic, since the start.
 ///
-/// It prints as a few lines for people. For Prometheus these names fit, as other
+/// It prints as a few lines for people, with the times of a clock on the wall if it comes
+/// from a `Reloader`. For Prometheus these names fit, as other
 /// programs that reload use them; `examples/llm_gateway/` prints them in the text
 /// format without a library:
 ///
 /// | name | from |
 /// |---|---|
 /// | `config_last_reload_successful` | [`is_healthy`](Self::is_healthy), as 1 or 0 |
-/// | `config_last_reload_success_timestamp_seconds` | [`last_success`](Self::last_success), added to the wall clock's start |
+/// | `config_last_reload_success_timestamp_seconds` | [`since_epoch`](Self::since_epoch) of [`last_success`](Self::last_success) |
 /// | `config_info{version, digest}` | 1 |
 /// | `config_reloads_total`, `config_rejections_total`, `config_rollbacks_total` | the counters |
 /// | `config_consecutive_failures` | [`consecutive_failures`](Self::consecutive_failures) |
-/// | `config_in_poll_seconds` | [`in_poll_since`](Self::in_poll_since): one that grows is a look that hangs |
+/// | `config_in_poll_seconds` | [`in_poll_since`](Self::in_poll_since): one that grows is a poll that hangs |
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// What is active; `None` before the first load.
+    /// The active snapshot; `None` before the first load.
     pub version: Option<Version>,
-    /// The digest of what is active: of the bytes at the source that stand for it.
+    /// Its digest: of the bytes at the source that stand for it.
     pub digest: Option<Digest>,
-    /// Where what is active came from, the lowest precedence first.
+    /// Where it came from, the lowest precedence first.
     pub origins: Arc<[Arc<str>]>,
     /// When it became active.
     pub applied_at: Option<Duration>,
-    /// The last look at the source.
+    /// The last poll of the source.
     pub last_poll: Option<Duration>,
-    /// The last look that found the source and what is active to be the same.
+    /// The last poll that found the source and the active snapshot to be the same.
     pub last_success: Option<Duration>,
     /// What is wrong now; `None` if nothing is. It ends when the source is good
     /// again, also if it went back to the very bytes that are active.
     pub last_error: Option<LastError>,
-    /// How many looks in a row ended in a failure.
+    /// How many polls in a row ended in a failure; 0 if nothing is wrong with the source.
     pub consecutive_failures: u64,
     /// How many times something from the source became active, the first load
     /// included.
     pub reloads: u64,
-    /// How many times the source turned to something that is refused or vetoed:
-    /// however often that is looked at, it counts once.
+    /// How many times the source turned to something that is rejected or vetoed:
+    /// however often that is polled, and whatever the reasons, it counts once.
     pub rejections: u64,
     /// How many times older content became active again.
     pub rollbacks: u64,
@@ -117,7 +119,7 @@ pub struct Status {
     /// [`Engine::probation`](crate::Engine::probation).
     pub probation: Option<Probation>,
     /// Whether what was last seen at the source differs from what is active:
-    /// it is refused, held, or still settling. While the source cannot be read,
+    /// it is rejected, quarantined, or still settling. While the source cannot be read,
     /// the last that is known.
     pub source_differs: bool,
     /// Since when there is content at the source that has not held still for
@@ -127,16 +129,26 @@ pub struct Status {
     pub listener_errors: Arc<[ListenerError]>,
     /// Keys of what is active that no field takes. They change nothing else.
     pub warnings: Arc<[Violation]>,
-    /// When the next look is due.
+    /// When the next poll is due.
     pub next_poll: Duration,
-    /// Whether a thread is looking by itself. An engine alone has none.
+    /// Whether a thread polls by itself. An engine alone has none.
     pub thread_alive: bool,
-    /// Since when a look is under way, if one is. One that does not end is a
+    /// Since when a poll is under way, if one is. One that does not end is a
     /// callback or a file system that hangs.
     pub in_poll_since: Option<Duration>,
+    /// The clock on the wall, for people. An engine alone has none.
+    pub(crate) clock: Option<WallClock>,
 }
 
 impl Status {
+    /// Returns what time it is at a moment of the timeline of `now`, such as
+    /// [`applied_at`](Self::applied_at), by the clock on the wall: since the beginning of
+    /// 1970, UTC. `None` if there is no such clock, as for an engine alone.
+    #[must_use]
+    pub fn since_epoch(&self, moment: Duration) -> Option<Duration> {
+        self.clock.map(|clock| clock.at(moment))
+    }
+
     /// Whether something is active, it is not the last known good of an earlier
     /// run, nothing is known to be wrong with the source, nothing is held back after a rollback, every listener has taken what is
     /// active into use, and no health check has failed that could not be mended by
@@ -163,53 +175,8 @@ impl fmt::Display for Status {
         if !self.origins.is_empty() {
             write!(f, ", from {}", Joined(&self.origins))?;
         }
-        let health = if self.is_healthy() {
-            "healthy"
-        } else {
-            "not healthy"
-        };
-        write!(f, "\n{health}")?;
-        if self.from_last_good {
-            f.write_str("\nit is the last known good of an earlier run, and not current")?;
-        }
-        if let Some(error) = &self.last_error {
-            let since = error.since.as_secs_f64();
-            write!(f, "\nsince {since:.1} s: {}", error.failure)?;
-        }
-        if let Some(held) = self.quarantined {
-            let held = held.short();
-            write!(
-                f,
-                "\n{held} was rolled back from and is held until the source changes"
-            )?;
-        }
-        for error in &*self.listener_errors {
-            write!(f, "\n{error}")?;
-        }
-        if let Some(probation) = &self.probation {
-            write!(
-                f,
-                "\non probation until {:.1} s",
-                probation.until.as_secs_f64()
-            )?;
-            if let Some(failure) = &probation.failure {
-                write!(f, ", and failing: {}", OneLine(failure))?;
-            }
-        }
-        if let Some(since) = self.settling_since {
-            write!(
-                f,
-                "\nnew content is settling since {:.1} s",
-                since.as_secs_f64()
-            )?;
-        }
-        if let Some(error) = &self.last_good_error {
-            write!(
-                f,
-                "\nthe last known good cannot be written: {}",
-                OneLine(error)
-            )?;
-        }
+        self.write_what_is_wrong(f)?;
+        self.write_what_is_under_way(f)?;
         for warning in &*self.warnings {
             write!(f, "\n{warning}")?;
         }
@@ -219,5 +186,54 @@ impl fmt::Display for Status {
             f,
             "\nreloads: {reloads}, rejections: {rejections}, rollbacks: {rollbacks}"
         )
+    }
+}
+
+impl Status {
+    fn write_what_is_wrong(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.is_healthy() {
+            true => "\nhealthy",
+            false => "\nnot healthy",
+        })?;
+        if self.from_last_good {
+            f.write_str("\nit is the last known good of an earlier run, and not current")?;
+        }
+        if let Some(error) = &self.last_error {
+            let since = self.moment(error.since);
+            write!(f, "\nsince {since}: {}", error.failure)?;
+        }
+        if let Some(digest) = self.quarantined {
+            let digest = digest.short();
+            write!(
+                f,
+                "\n{digest} was rolled back from and is quarantined until the source changes"
+            )?;
+        }
+        for error in &*self.listener_errors {
+            write!(f, "\n{error}")?;
+        }
+        Ok(())
+    }
+
+    fn write_what_is_under_way(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(probation) = &self.probation {
+            write!(f, "\non probation until {}", self.moment(probation.until))?;
+            if let Some(failure) = &probation.failure {
+                write!(f, ", and failing: {}", OneLine(failure))?;
+            }
+        }
+        if let Some(since) = self.settling_since {
+            write!(f, "\nnew content is settling since {}", self.moment(since))?;
+        }
+        if let Some(error) = &self.last_good_error {
+            let error = OneLine(error);
+            write!(f, "\nthe last known good cannot be written: {error}")?;
+        }
+        Ok(())
+    }
+
+    fn moment(&self, at: Duration) -> Moment {
+        let clock = self.clock;
+        Moment { at, clock }
     }
 }

@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use super::std::sync::{Mutex, PoisonError};
 use super::std::thread;
-use super::std::time::Instant;
+use super::std::time::{Instant, SystemTime, UNIX_EPOCH};
+use crate::engine::WallClock;
 
 /// A clock that began at a time of the caller's choosing. Where the system's clock steps
 /// back, which some do after a suspend or a migration, this one goes on from where it
@@ -38,6 +39,13 @@ impl Clock {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that no older time follows a newer one.
         reading.at(Instant::now())
+    }
+
+    /// Returns what the clock on the wall shows now. It may be set, so it decides nothing.
+    pub(crate) fn on_the_wall(&self) -> Option<WallClock> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let now = self.now();
+        Some(WallClock { now, since_epoch })
     }
 
     /// Sleeps until `until` and returns what time it is then.

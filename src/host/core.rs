@@ -282,6 +282,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             status.digest = Some(active.digest());
         }
         status.in_poll_since = self.turn.since();
+        status.clock = self.clock.on_the_wall();
         status.next_poll = self.next_poll();
         status.thread_alive = self.thread_alive.load(Ordering::Acquire);
         status

@@ -33,7 +33,6 @@ pub(crate) fn write(event: &Event) {
 }
 
 /// What an event has, for programs.
-#[derive(Default)]
 struct Facts {
     /// What is active after it.
     version: Option<Version>,
@@ -63,88 +62,56 @@ impl Source for Facts {
 
 impl Facts {
     fn of(event: &Event) -> Self {
-        let none = Facts::default();
-        let version = |version: &Version| Some(*version);
-        let digest = |digest: &Digest| Some(digest.to_string());
-        match event {
-            Event::Applied {
-                to,
-                digest: applied,
-                origins,
-                ..
-            } => Facts {
-                version: version(to),
-                digest: digest(applied),
-                origin: Some(origins.join(", ")),
-                ..none
-            },
-            Event::RolledBack {
-                to,
-                digest: content,
-                ..
-            } => Facts {
-                version: version(to),
-                digest: digest(content),
-                ..none
-            },
-            Event::StartedFromLastGood {
-                version: started,
-                digest: content,
-                from,
-                ..
-            } => Facts {
-                version: version(started),
-                digest: digest(content),
-                origin: Some(from.to_string()),
-                ..none
-            },
-            Event::Recovered {
-                version: active,
-                digest: content,
-            } => Facts {
-                version: version(active),
-                digest: digest(content),
-                ..none
-            },
-            Event::Rejected { keeping, rejection } => Facts {
-                version: *keeping,
-                digest: digest(&rejection.digest()),
-                stage: Some(rejection.stage().to_string()),
-                origin: (rejection.problems().iter())
-                    .find_map(|problem| problem.place())
-                    .map(|place| place.origin().to_string()),
-            },
-            Event::SourceFailed { keeping, error } => Facts {
-                version: *keeping,
-                origin: Some(error.origin().to_string()),
-                ..none
-            },
-            Event::SourceReadable { error } => Facts {
-                origin: Some(error.origin().to_string()),
-                ..none
-            },
-            Event::StillChanging { keeping, .. } | Event::HoldsStill { keeping } => Facts {
-                version: *keeping,
-                ..none
-            },
-            Event::RollbackFailed { keeping, .. } => Facts {
-                version: version(keeping),
-                ..none
-            },
-            Event::UnknownKeys {
-                version: active, ..
+        let (stage, origin) = match event {
+            Event::Applied { origins, .. } => (None, Some(origins.join(", "))),
+            Event::StartedFromLastGood { from, .. } => (None, Some(from.to_string())),
+            Event::SourceFailed { error, .. } | Event::SourceReadable { error } => {
+                (None, Some(error.origin().to_string()))
             }
-            | Event::ProbationPassed { version: active }
-            | Event::ProbationFailed {
-                version: active, ..
+            Event::Rejected { rejection, .. } => {
+                let mut places = rejection.problems().iter().filter_map(|p| p.place());
+                let origin = places.next().map(|place| place.origin().to_string());
+                (Some(rejection.stage().to_string()), origin)
             }
-            | Event::ListenerFailed {
-                version: active, ..
-            } => Facts {
-                version: version(active),
-                ..none
-            },
+            _ => (None, None),
+        };
+        Facts {
+            version: version_of(event),
+            digest: digest_of(event).map(|digest| digest.to_string()),
+            stage,
+            origin,
         }
+    }
+}
+
+fn version_of(event: &Event) -> Option<Version> {
+    match event {
+        Event::Applied { to, .. } | Event::RolledBack { to, .. } => Some(*to),
+        Event::StartedFromLastGood { version, .. }
+        | Event::Recovered { version, .. }
+        | Event::UnknownKeys { version, .. }
+        | Event::ProbationPassed { version }
+        | Event::ProbationFailed { version, .. }
+        | Event::ListenerFailed { version, .. }
+        | Event::RollbackFailed {
+            keeping: version, ..
+        } => Some(*version),
+        Event::Rejected { keeping, .. }
+        | Event::SourceFailed { keeping, .. }
+        | Event::StillChanging { keeping, .. }
+        | Event::HoldsStill { keeping } => *keeping,
+        Event::SourceReadable { .. } => None,
+    }
+}
+
+fn digest_of(event: &Event) -> Option<Digest> {
+    match event {
+        Event::Applied { digest, .. }
+        | Event::RolledBack { digest, .. }
+        | Event::StartedFromLastGood { digest, .. }
+        | Event::Recovered { digest, .. } => Some(*digest),
+        Event::Rejected { rejection, .. } => Some(rejection.digest()),
+        _ => None,
     }
 }
 

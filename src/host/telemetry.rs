@@ -261,26 +261,35 @@ fn end_of(
         _ => end_without_news(result, status),
     };
     for event in events {
-        match (phase, event) {
-            (
-                Phase::LastGood,
-                Event::StartedFromLastGood {
-                    version, failure, ..
-                },
-            ) => {
-                end.outcome = "last_known_good";
-                end.from = None;
-                end.to = Some(*version);
-                end.digest = status.digest;
-                end.errors = failure.iter().map(ToString::to_string).collect();
-            }
-            (
-                Phase::Attempt,
-                Event::Applied {
-                    from, to, digest, ..
-                },
-            ) => {
-                end = End {
+        match phase {
+            Phase::LastGood => end.of_last_good(event, status),
+            Phase::Rollback => end.of_rollback(event),
+            _ => end.of_attempt(event),
+        }
+    }
+    end
+}
+
+impl End {
+    fn of_last_good(&mut self, event: &Event, status: &Status) {
+        if let Event::StartedFromLastGood {
+            version, failure, ..
+        } = event
+        {
+            self.outcome = "last_known_good";
+            self.from = None;
+            self.to = Some(*version);
+            self.digest = status.digest;
+            self.errors = failure.iter().map(ToString::to_string).collect();
+        }
+    }
+
+    fn of_attempt(&mut self, event: &Event) {
+        match event {
+            Event::Applied {
+                from, to, digest, ..
+            } => {
+                *self = End {
                     outcome: "applied",
                     from: *from,
                     to: Some(*to),
@@ -288,41 +297,39 @@ fn end_of(
                     ..End::default()
                 };
             }
-            (Phase::Attempt, Event::Rejected { keeping, rejection }) => {
-                end = end_of_rejection(*keeping, rejection);
-            }
-            (Phase::Attempt | Phase::Rollback, Event::ListenerFailed { error, .. }) => {
-                end.errors.push(error.to_string());
-            }
-            (Phase::Rollback, Event::ProbationFailed { reason, .. }) => {
-                end.errors.push(reason.to_string());
-            }
-            (
-                Phase::Rollback,
-                Event::RolledBack {
-                    from, to, digest, ..
-                },
-            ) => {
-                end.outcome = "rolled_back";
-                end.from = Some(*from);
-                end.to = Some(*to);
-                end.digest = Some(*digest);
-                // A rollback is a success, whatever it was made for.
-                end.errors.clear();
+            Event::Rejected { keeping, rejection } => {
+                *self = end_of_rejection(*keeping, rejection);
             }
             // After a commit error, within the same attempt.
-            (Phase::Attempt, Event::RolledBack { to, digest, .. }) if end.outcome == "applied" => {
-                end.outcome = "rolled_back";
-                end.to = Some(*to);
-                end.digest = Some(*digest);
+            Event::RolledBack { to, digest, .. } if self.outcome == "applied" => {
+                self.outcome = "rolled_back";
+                self.to = Some(*to);
+                self.digest = Some(*digest);
             }
-            (Phase::Attempt | Phase::Rollback, Event::RollbackFailed { error, .. }) => {
-                end.errors.push(error.to_string());
-            }
+            Event::ListenerFailed { error, .. } => self.errors.push(error.to_string()),
+            Event::RollbackFailed { error, .. } => self.errors.push(error.to_string()),
             _ => {}
         }
     }
-    end
+
+    fn of_rollback(&mut self, event: &Event) {
+        match event {
+            Event::RolledBack {
+                from, to, digest, ..
+            } => {
+                self.outcome = "rolled_back";
+                self.from = Some(*from);
+                self.to = Some(*to);
+                self.digest = Some(*digest);
+                // A rollback is a success, whatever it was made for.
+                self.errors.clear();
+            }
+            Event::ProbationFailed { reason, .. } => self.errors.push(reason.to_string()),
+            Event::ListenerFailed { error, .. } => self.errors.push(error.to_string()),
+            Event::RollbackFailed { error, .. } => self.errors.push(error.to_string()),
+            _ => {}
+        }
+    }
 }
 
 fn end_without_news(result: &Result<Outcome, DetectError>, status: &Status) -> End {

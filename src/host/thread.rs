@@ -355,4 +355,58 @@ mod loom_tests {
             assert_eq!(thread.join().unwrap(), taken_back);
         });
     }
+
+    /// What `Drop` does, against a reload that a SIGHUP has just begun.
+    #[test]
+    fn g19_nothing_is_called_after_a_drop() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::default());
+            let core = Arc::new(Mutex::new(0));
+            let (theirs, shared) = (signal.clone(), core.clone());
+            let hangup = loom::thread::spawn(move || {
+                let mut calls = shared.lock();
+                if !theirs.is_closed() {
+                    *calls += 1;
+                }
+            });
+            signal.close();
+            signal.stop();
+            let called = *core.lock();
+            hangup.join().unwrap();
+            assert_eq!(*core.lock(), called, "a callback ran after the drop");
+            signal.reset();
+            assert!(signal.is_closed(), "there is no way back");
+        });
+    }
+
+    /// Two who poll at once: one polls, or both do, and who did not leaves a wake.
+    #[test]
+    fn g15_a_poll_that_is_busy_makes_another_due() {
+        loom::model(|| {
+            let signal = Arc::new(Signal::default());
+            let core = Arc::new(Mutex::new(0));
+            let poll = |signal: &Signal, core: &Mutex<i32>| match core.try_lock() {
+                Some(mut polls) => {
+                    signal.take_wake();
+                    *polls += 1;
+                    true
+                }
+                None => {
+                    signal.wake();
+                    false
+                }
+            };
+            let (theirs, shared) = (signal.clone(), core.clone());
+            let other = loom::thread::spawn(move || poll(&theirs, &shared));
+            let mine = poll(&signal, &core);
+            let polled = [mine, other.join().unwrap()];
+            let polls = *core.lock();
+            assert_eq!(
+                polls,
+                polled.iter().filter(|polled| **polled).count() as i32
+            );
+            // A wake that came before the poll took it is that poll; after it, it is due.
+            assert!(polls >= 1);
+        });
+    }
 }
