@@ -112,8 +112,8 @@ impl<'t> Builder<'t> {
         Builder {
             tree,
             room,
-            done: Vec::new(),
-            open: Vec::new(),
+            done: Vec::with_capacity(64),
+            open: Vec::with_capacity(16),
             anchors: BTreeMap::new(),
         }
     }

@@ -127,11 +127,15 @@ impl Tree {
         tree
     }
 
-    /// Gives back the room that was not needed: a snapshot keeps its tree.
+    /// Gives back the room that was not needed, where there is much: a snapshot keeps
+    /// its tree.
     pub(super) fn shrink(&mut self) {
-        self.text.shrink_to_fit();
-        self.nodes.shrink_to_fit();
-        self.edges.shrink_to_fit();
+        const MUCH: usize = 1024;
+        if self.nodes.capacity() - self.nodes.len() > MUCH {
+            self.text.shrink_to_fit();
+            self.nodes.shrink_to_fit();
+            self.edges.shrink_to_fit();
+        }
     }
 
     pub(super) fn node(&self, id: Id) -> Node {
