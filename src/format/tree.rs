@@ -122,8 +122,8 @@ impl Tree {
         let mut tree = Tree::default();
         // What there is no room for will say so; here, it is only a guess.
         let _ = tree.text.try_reserve(bytes);
-        let _ = tree.nodes.try_reserve(bytes / 12);
-        let _ = tree.edges.try_reserve(bytes / 12);
+        let _ = tree.nodes.try_reserve(bytes / 10);
+        let _ = tree.edges.try_reserve(bytes / 10);
         tree
     }
 
