@@ -348,6 +348,23 @@ fn g06_messages_name_what_is_wrong_and_where() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[cfg(feature = "json")]
+#[test]
+fn g06_a_number_of_json_is_no_text() {
+    for number in ["1e400", "123456789012345678901234567890"] {
+        let text = format!("{{\"a\": [{number}]}}");
+        let said = read::<serde_yaml::Value>(encoded("c.json", text.as_bytes())).unwrap_err();
+        assert!(said.starts_with("c.json:1:8: a[0]: expected"), "{said}");
+        assert!(said.ends_with("found a number out of range"), "{said}");
+    }
+    type Map = BTreeMap<String, String>;
+    let said = read::<Map>(encoded("c.json", b"{\"a\": 1}")).unwrap_err();
+    assert_eq!(
+        said,
+        "c.json:1:7: a: expected a string, found a whole number"
+    );
+}
+
 #[test]
 fn g13_a_wrong_value_of_the_environment_names_the_variable() {
     let base = Layer::new("c.yaml", *b"port: 80");

@@ -208,6 +208,11 @@ impl<'a> De<'a> {
         }
         match scalar::fraction(text) {
             Some(number) if scalar::is_fraction(text) => visitor.visit_f64(number),
+            // Where strings have quotes, this is a number.
+            _ if style == Style::Typed => {
+                let found = Unexpected::Other(OUT_OF_RANGE);
+                Err(de::Error::invalid_value(found, &visitor))
+            }
             _ => visitor.visit_str(text),
         }
     }

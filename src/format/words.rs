@@ -39,6 +39,8 @@ pub(super) fn kind_of(unexpected: &Unexpected<'_>) -> &'static str {
         Unexpected::Map => "a mapping",
         Unexpected::Other("integer") => "a whole number",
         Unexpected::Other(OUT_OF_RANGE) => OUT_OF_RANGE,
+        // What `serde` says where a type takes no number of 128 bits.
+        Unexpected::Other(text) if text.starts_with("integer `") => OUT_OF_RANGE,
         _ => "something else",
     }
 }
