@@ -279,6 +279,16 @@ fn g06_messages_name_what_is_wrong_and_where() {
              text; use plain spaces",
         ),
         (
+            "port:\u{a0}1\n".as_bytes(),
+            "1:1: expected a mapping, found a string with a no-break space (U+00A0) in it",
+        ),
+        (
+            "port: 1\u{200b}\n".as_bytes(),
+            "1:7: port: expected a whole number from 0 to 65535, found a string with a \
+             zero-width space (U+200B) in it",
+        ),
+        (b": 1\n", "1:2: expected a name as a key, found nothing"),
+        (
             b"<<<<<<< HEAD\nport: 1\n=======\nport: 2\n>>>>>>> theirs\n",
             "1:1: not valid YAML: a git conflict marker; keep one side, and remove the lines of \
              markers",

@@ -16,7 +16,9 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::reader::UnknownKey;
 use super::tree::{At, Id, Tree};
-use super::words::{OUT_OF_RANGE, OneOf, in_words, items, kind_of, repeats, unknown_key};
+use super::words::{
+    OUT_OF_RANGE, OneOf, in_words, invisible, items, kind_of, repeats, unknown_key,
+};
 
 /// A type's own words are not shown if they are longer.
 const MAX_WORDS: usize = 256;
@@ -123,9 +125,14 @@ impl Spot<'_> {
             let around = &self.kind[2..];
             return format!("inside this {around}: expected {expected}, found {found}");
         }
-        match expected.starts_with(found) && found != "a string" {
-            true => format!("expected {expected}, found {OUT_OF_RANGE}"),
-            false => format!("expected {expected}, found {found}"),
+        let found = match expected.starts_with(found) && found != "a string" {
+            true => OUT_OF_RANGE,
+            false => found,
+        };
+        let text = self.tree.scalar(self.id).unwrap_or_default();
+        match text.chars().find_map(invisible) {
+            Some(space) => format!("expected {expected}, found {found} with {space} in it"),
+            None => format!("expected {expected}, found {found}"),
         }
     }
 

@@ -64,6 +64,7 @@ pub(super) fn in_words(expected: &str) -> Option<String> {
         "a map" => "a mapping",
         "unit" => "nothing",
         "a character" => "a character",
+        "field identifier" => "a name",
         "socket address" => "a socket address",
         "IP address" => "an IP address",
         "IPv4 address" => "an IPv4 address",
