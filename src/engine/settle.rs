@@ -7,7 +7,7 @@ use core::time::Duration;
 pub enum Settled {
     /// This is what was offered last.
     Unchanged,
-    /// New, but seen for too short a time; look again at this time.
+    /// New, but seen for too short a time; poll again at this time.
     Waiting(Duration),
     /// New, and unchanged for the settle time: offer it.
     Ready,
@@ -17,7 +17,7 @@ pub enum Settled {
 ///
 /// A file that is half written can be valid YAML. What a writer has finished
 /// cannot be told from what it has paused in, except by waiting; so content
-/// counts only after two looks, at least the settle time apart, that saw the
+/// counts only after two polls, at least the settle time apart, that saw the
 /// same and nothing else in between.
 ///
 /// ```

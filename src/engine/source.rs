@@ -105,9 +105,9 @@ pub(crate) enum Turn {
 }
 
 impl Health {
-    /// The source moves.
-    pub(crate) fn settles(&mut self, now: Duration, until: Duration) -> Turn {
-        let (restless, unreadable) = match core::mem::replace(self, Health::Steady) {
+    /// Takes out what is known of its trouble, of either kind.
+    fn take(&mut self) -> (Option<Restless>, Option<Unreadable>) {
+        match core::mem::replace(self, Health::Steady) {
             Health::Steady => (None, None),
             Health::Settling {
                 restless,
@@ -118,7 +118,12 @@ impl Health {
                 unreadable,
                 restless,
             } => (restless, Some(unreadable)),
-        };
+        }
+    }
+
+    /// The source moves.
+    pub(crate) fn settles(&mut self, now: Duration, until: Duration) -> Turn {
+        let (restless, unreadable) = self.take();
         let was_failure = restless.is_some_and(|restless| restless.is_failure());
         let restless = Restless::again(restless, now);
         *self = Health::Settling {
@@ -134,18 +139,7 @@ impl Health {
 
     /// The source cannot be read.
     pub(crate) fn fails(&mut self, now: Duration, error: &DetectError) -> Turn {
-        let (restless, known) = match core::mem::replace(self, Health::Steady) {
-            Health::Steady => (None, None),
-            Health::Settling {
-                restless,
-                unreadable,
-                ..
-            } => (Some(restless), unreadable),
-            Health::Unreadable {
-                unreadable,
-                restless,
-            } => (restless, Some(unreadable)),
-        };
+        let (restless, known) = self.take();
         let known = known.filter(|known| known.error == *error);
         let turn = match known {
             Some(_) => Turn::Nothing,
@@ -164,14 +158,8 @@ impl Health {
 
     /// The source was read and holds still.
     pub(crate) fn rests(&mut self) -> Turn {
-        match core::mem::replace(self, Health::Steady) {
-            Health::Unreadable { unreadable, .. }
-            | Health::Settling {
-                unreadable: Some(unreadable),
-                ..
-            } => Turn::Readable(unreadable.error),
-            _ => Turn::Nothing,
-        }
+        let (_, unreadable) = self.take();
+        unreadable.map_or(Turn::Nothing, |known| Turn::Readable(known.error))
     }
 
     /// Returns what is known of its moving, whether or not it can be read now.
