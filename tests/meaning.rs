@@ -201,6 +201,9 @@ fn g05_a_byte_order_mark_is_skipped_and_utf_16_is_named() {
         let place = format!("{name}:1:{column}: a: expected");
         assert!(said.starts_with(&place), "{said}");
     }
+    let said = read::<Map>(encoded("c.yaml", "\u{feff}\u{feff}a: 1".as_bytes())).unwrap_err();
+    let expected = "not valid YAML: begins with two byte order marks (U+FEFF); remove one";
+    assert!(said.ends_with(expected), "{said}");
     let key = Layer::text("secrets/a", "a", "\u{feff}x".as_bytes());
     let read_key = read::<BTreeMap<String, String>>(Document::new([key]));
     assert_eq!(read_key, Ok(BTreeMap::from([("a".into(), "x".into())])));

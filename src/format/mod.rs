@@ -145,6 +145,7 @@ impl Inspect for Tree {
 const NOTHING: &str = "holds no value, only comments or nothing";
 const UTF_16: &str = "this is UTF-16; save it as UTF-8";
 const NOT_UTF_8: &str = "not UTF-8";
+const TWO_MARKS: &str = "begins with two byte order marks (U+FEFF); remove one";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Reads all layers as one tree, the later over the earlier.
@@ -210,7 +211,14 @@ fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
         return Err(Flaw::Text(UTF_16.into(), at));
     }
     match core::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)),
+        Ok(text) => {
+            let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+            // One is a habit of editors. After it, readers disagree on what it means.
+            match text.starts_with(BYTE_ORDER_MARK) {
+                true => Err(Flaw::Text(TWO_MARKS.into(), at)),
+                false => Ok(text),
+            }
+        }
         Err(error) => {
             let byte = text_before(bytes, error.valid_up_to()).len() as u32;
             Err(Flaw::Text(NOT_UTF_8.into(), At { byte, ..at }))

@@ -221,13 +221,19 @@ impl Tree {
     /// Returns whether it is YAML's merge key. In quotes, it is a key like any other.
     pub(super) fn is_merge_key(&self, id: Id) -> bool {
         let node = self.node(id);
-        matches!(node.kind, Kind::Scalar(text, Style::Plain) if self.text(text) == "<<")
-            && node.tag == Tag::None
+        let Kind::Scalar(text, Style::Plain) = node.kind else {
+            return false;
+        };
+        text.len == 2 && self.text(text) == "<<" && node.tag == Tag::None
     }
 
     pub(super) fn is_same_key(&self, a: Id, b: Id) -> bool {
-        // Most keys differ, and that is seen fast.
-        self.scalar(a) == self.scalar(b) && self.key(a) == self.key(b)
+        // Most keys differ in length, and that is seen fast.
+        let may_be = match (self.node(a).kind, self.node(b).kind) {
+            (Kind::Scalar(a, _), Kind::Scalar(b, _)) => a.len == b.len,
+            _ => true,
+        };
+        may_be && self.scalar(a) == self.scalar(b) && self.key(a) == self.key(b)
     }
 
     /// Writes a node so that two nodes are written the same only if they are equal.

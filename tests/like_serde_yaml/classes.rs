@@ -24,6 +24,9 @@ pub const CLASSES: &[Class] = &[
     ("An empty document is refused", |case| {
         is_refused(case) && (is_nothing(case.text) || is_a_tag(case.text))
     }),
+    ("Two byte order marks are refused", |case| {
+        is_refused(case) && case.text.starts_with("\u{feff}\u{feff}")
+    }),
     ("A key given twice is refused", |case| {
         is_refused(case) && is_given_twice(case.text)
     }),

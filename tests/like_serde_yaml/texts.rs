@@ -138,6 +138,7 @@ const STRUCTURES: &str = include_str!("structures.txt");
 
 /// Those that are better written in escapes.
 const SPECIAL: &[&str] = &[
+    "\u{feff}\u{feff}?",
     "a: x\u{85}b: 1",
     "a: x\u{2028}",
     "a: \"x\u{85}y\"",
