@@ -412,3 +412,26 @@ fn g06_an_error_that_is_caught_leaves_no_trace() {
     let said = read::<Outer>(layers(&["inner: {n: x}\nport: a\n"])).unwrap_err();
     assert!(said.starts_with("0.yaml:2:7: port: expected"), "{said}");
 }
+
+#[cfg(feature = "toml")]
+#[test]
+fn g04_toml_is_counted_as_it_is_built() {
+    type Map = BTreeMap<String, serde_yaml::Value>;
+    let lines: String = (0..30_000).map(|n| format!("k{n} = 1\n")).collect();
+    assert!(read::<Map>(encoded("c.toml", lines.as_bytes())).is_ok());
+    // Dotted keys in tables in tables are as deep as all of them together.
+    let open = format!("{{ {} = ", ["a"; 40].join("."));
+    let deep = format!("x = {}1{}", open.repeat(70), "}".repeat(70));
+    let read = move || read::<Map>(encoded("c.toml", deep.as_bytes()));
+    let thread = std::thread::Builder::new().stack_size(512 * 1024);
+    let said = thread.spawn(read).unwrap().join().unwrap().unwrap_err();
+    assert!(said.contains("nested more than 128 levels deep"), "{said}");
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn g06_a_place_within_a_character_is_that_characters() {
+    let text = "{\"a\": {\n\"x\": 1}, \"b\": {\"\\u12é\": 1},\n\n\n\"c\": {}}";
+    let said = read::<serde_yaml::Value>(encoded("c.json", text.as_bytes())).unwrap_err();
+    assert!(said.starts_with("c.json:2:"), "{said}");
+}

@@ -295,3 +295,34 @@ fn g06_a_type_may_say_why_unless_it_repeats_the_value() {
     let said = problem("api_key: red");
     assert!(!said.contains("green"), "{said}");
 }
+
+/// No more than 64 are told, but all of them are hidden.
+#[test]
+fn g06_every_unknown_key_is_hidden() {
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only what is said of it counts")]
+    struct One {
+        one: Option<u32>,
+    }
+    let many: String = (0..70).map(|n| format!("u{n}: 1\n")).collect();
+    hides(
+        || Engine::<One>::new(Yaml::new()),
+        &format!("{many}pasword: $\n"),
+    );
+}
+
+#[test]
+fn g06_a_reason_that_looks_like_serdes_is_no_exception() {
+    #[derive(Debug)]
+    struct Picky;
+    impl<'de> Deserialize<'de> for Picky {
+        fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(de)?;
+            let start = "data did not match any variant of untagged enum";
+            Err(de::Error::custom(format!("{start} X, at {text}")))
+        }
+    }
+    let mut engine = Engine::<BTreeMap<String, Secret<Picky>>>::new(Yaml::new());
+    let said = format!("{}", engine.apply(doc("pin: c4nary-1"), ms(0)));
+    assert!(!said.contains("c4nary"), "{said}");
+}

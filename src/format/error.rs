@@ -145,7 +145,8 @@ impl Spot<'_> {
 
     fn custom(&self, reason: &str, expected: Option<&str>) -> String {
         const UNTAGGED: &str = "data did not match any variant of untagged enum ";
-        if let Some(name) = reason.strip_prefix(UNTAGGED) {
+        let is_name = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if let Some(name) = reason.strip_prefix(UNTAGGED).filter(is_name) {
             return format!("fits none of the forms that `{name}` may have");
         }
         match (self.own_words(reason), expected) {

@@ -82,13 +82,17 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
+const MAX_USER: usize = 256;
+
 /// Returns whether a text holds a URL with a user in it: `https://user:word@host`.
 pub(super) fn has_user_information(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
         let rest = &text[at + 3..];
         let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
-        // A word with a slash in it is written raw by many, and read so by many.
-        rest[..end].contains('@') || rest.find('@').is_some_and(|at| rest[..at].contains(':'))
+        // A word with a slash in it is written raw by many, and read so by many. No user
+        // is longer than this, and a text may hold many signs of a URL.
+        let near = rest.bytes().take(MAX_USER).position(|byte| byte == b'@');
+        rest[..end].contains('@') || near.is_some_and(|at| rest[..at].contains(':'))
     })
 }
 

@@ -100,16 +100,10 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
             });
             violation.unwrap_or_else(|| Violation::new("", "does not fit the expected type"))
         });
-        for UnknownKey {
-            key,
-            path,
-            at,
-            message,
-        } in noted.unknown
-        {
-            tree.unknown.insert(key);
+        for UnknownKey { path, at, message } in noted.unknown {
             notes.unknown_key(Violation::new(path, message).at(place(document, at)));
         }
+        tree.unknown = noted.unknown_keys;
         tree.hidden = noted.hidden;
         tree.shrink();
         notes.tree = Some(Arc::new(tree));
@@ -330,7 +324,11 @@ fn text_before(bytes: &[u8], end: usize) -> &str {
 
 /// Returns the line and the column of a byte, both from 1, the column in characters.
 fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let before = &text[..at];
     let start = before.rfind('\n').map_or(0, |end| end + 1);
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
     (line, 1 + before[start..].chars().count())

@@ -20,6 +20,7 @@ use crate::engine::path::{PathDisplay, Segment};
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) unknown: Vec<UnknownKey>,
+    pub(super) unknown_keys: BTreeSet<Id>,
     /// Nodes whose text must not be shown.
     pub(super) hidden: BTreeSet<Id>,
 }
@@ -27,7 +28,6 @@ pub(super) struct Noted {
 /// A key that no field takes.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownKey {
-    pub(super) key: Id,
     pub(super) path: String,
     pub(super) at: At,
     pub(super) message: String,
@@ -64,6 +64,8 @@ impl<'a> Reader<'a> {
 
     /// Notes that no field takes the key that leads to a node.
     pub(super) fn note_unknown(&self, trail: &Trail<'_>, key: Id, known: &'static [&'static str]) {
+        // All of them are hidden, also those that nobody reads of.
+        self.noted.borrow_mut().unknown_keys.insert(key);
         let full = self.noted.borrow().unknown.len() >= MAX_UNKNOWN;
         let Some(name) = self.tree.scalar(key).filter(|_| !full) else {
             return;
@@ -73,7 +75,6 @@ impl<'a> Reader<'a> {
         path.push(Segment::Key(cut_key(name)));
         let message = unknown_key(name, known).unwrap_or_else(|| "unknown key".into());
         self.noted.borrow_mut().unknown.push(UnknownKey {
-            key,
             path: PathDisplay(&path).to_string(),
             at: self.tree.node(key).at,
             message,

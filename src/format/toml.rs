@@ -38,8 +38,11 @@ struct Asked {
     is_header: bool,
     /// A value is being read, not a key.
     in_value: bool,
-    /// For each open bracket: whether keys are in it.
-    open: Vec<bool>,
+    /// For each open bracket: whether keys are in it, and the segments of the key that
+    /// leads to it.
+    open: Vec<(bool, usize)>,
+    /// All of these segments.
+    around: usize,
 }
 
 impl Asked {
@@ -57,7 +60,8 @@ impl Asked {
             if self.values > most {
                 return Err(Flaw::TooMany(at));
             }
-            if self.header + self.segments + self.open.len() > MAX_DEPTH {
+            let depth = self.header + self.around + self.segments + self.open.len();
+            if depth > MAX_DEPTH {
                 return Err(Flaw::TooDeep(at));
             }
         }
@@ -65,7 +69,7 @@ impl Asked {
     }
 
     fn take(&mut self, kind: TokenKind, at_start: bool) {
-        let keys_around = self.open.last().copied().unwrap_or(true);
+        let keys_around = self.open.last().is_none_or(|(keys, _)| *keys);
         match kind {
             TokenKind::Newline if self.open.is_empty() || self.is_header => {
                 self.end_header();
@@ -77,14 +81,17 @@ impl Asked {
             TokenKind::LeftSquareBracket if self.is_header => {}
             TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
                 self.values += 1;
-                self.open.push(kind == TokenKind::LeftCurlyBracket);
+                let keys = kind == TokenKind::LeftCurlyBracket;
+                self.open.push((keys, self.segments));
+                self.around += self.segments;
                 self.in_value = kind == TokenKind::LeftSquareBracket;
                 self.segments = 0;
             }
             TokenKind::RightSquareBracket if self.is_header => {}
             TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
-                self.open.pop();
-                self.in_value = true;
+                let (_, segments) = self.open.pop().unwrap_or_default();
+                self.around -= segments;
+                (self.in_value, self.segments) = (true, segments);
             }
             TokenKind::Comma if keys_around => (self.in_value, self.segments) = (false, 0),
             TokenKind::Equals => self.in_value = true,
@@ -93,8 +100,9 @@ impl Asked {
             TokenKind::Dot | TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma => {}
             _ if self.in_value => self.values += 1,
             _ => {
-                // A key, and the table or the value that it leads to.
-                self.values += 2;
+                // A key, and the table that leads to it, if any. The value counts itself.
+                let table = usize::from(self.segments > 0 || self.is_header);
+                self.values += 1 + table;
                 self.segments += 1;
             }
         }
