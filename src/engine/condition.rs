@@ -1,7 +1,9 @@
-//! What follows from the state: what is wrong now, and which of it ended with a poll.
+//! What follows from the state: the status, what is wrong now, and which of it ended with
+//! a poll.
 
 use alloc::sync::Arc;
 
+use super::active::Accepted;
 use super::engine::Engine;
 use super::error::{DetectError, Rejection};
 use super::event::Event;
@@ -9,7 +11,7 @@ use super::history::Worth;
 use super::observer::Observer;
 use super::outcome::Outcome;
 use super::source::{Health, Verdict};
-use super::status::{Failure, LastError};
+use super::status::{Failure, LastError, Probation, Status};
 use super::version::Version;
 
 impl<T: 'static> Engine<T> {
@@ -103,6 +105,51 @@ impl<T: 'static> Engine<T> {
         }
     }
 
+    /// Writes the present state over an older one. What has not changed is not touched: an
+    /// idle poll must cost little.
+    pub(crate) fn write_status(&self, status: &mut Status) {
+        let active = self.active.as_ref();
+        self.write_active(status);
+        status.version = self.version();
+        status.applied_at = active.map(|active| active.since);
+        status.last_poll = self.polled;
+        status.last_success = self.succeeded;
+        status.last_error = self.last_error();
+        // An error that is over ends the row of failures, whoever ended it.
+        status.consecutive_failures = status.last_error.as_ref().map_or(0, |_| self.failures);
+        status.reloads = self.counts.reloads;
+        status.rejections = self.counts.rejections;
+        status.rollbacks = self.counts.rollbacks;
+        status.quarantined = self.source.quarantined().map(|q| q.bytes.digest);
+        status.source_differs = self.source_differs();
+        status.settling_since = match &self.source.health {
+            Health::Settling { restless, .. } => Some(restless.since),
+            _ => None,
+        };
+        status.next_poll = self.next_poll();
+    }
+
+    fn write_active(&self, status: &mut Status) {
+        let Some(active) = &self.active else {
+            // There was none before, either: a snapshot is only ever replaced.
+            return;
+        };
+        let Accepted {
+            snapshot,
+            from_last_good,
+            ..
+        } = &active.accepted;
+        status.digest = Some(active.accepted.digest());
+        share(&mut status.origins, snapshot.origins());
+        share(&mut status.listener_errors, &active.listener_errors);
+        share(&mut status.warnings, active.accepted.warnings());
+        status.from_last_good = *from_last_good;
+        status.probation = active.standing.until().map(|until| Probation {
+            until,
+            failure: active.standing.failing().cloned(),
+        });
+    }
+
     pub(super) fn source_differs(&self) -> bool {
         let moves = self.source.health.restless().is_some();
         let differs = match &self.source.seen {
@@ -150,5 +197,12 @@ pub(super) struct Condition {
 impl Condition {
     fn is_wrong(&self) -> bool {
         self.from_last_good || self.still_changing || self.rejection.is_some() || self.quarantined
+    }
+}
+
+/// Shares what another holds, unless it does already.
+fn share<X: ?Sized>(mine: &mut Arc<X>, other: &Arc<X>) {
+    if !Arc::ptr_eq(mine, other) {
+        *mine = other.clone();
     }
 }

@@ -10,7 +10,7 @@ use super::digest::Digest;
 /// One source's bytes, with the name under which people know it.
 ///
 /// `Debug` leaves the bytes out: they may hold secrets.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Layer {
     origin: Arc<str>,
     bytes: Arc<[u8]>,
@@ -132,6 +132,20 @@ impl Layer {
     }
 }
 
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        // `Arc` compares slices byte by byte, also where both are the same one.
+        let same = |a: &Arc<[u8]>, b: &Arc<[u8]>| Arc::ptr_eq(a, b) || a == b;
+        let flags = |layer: &Layer| (layer.optional, layer.overriding, layer.secret);
+        flags(self) == flags(other)
+            && self.origin == other.origin
+            && self.content == other.content
+            && same(&self.bytes, &other.bytes)
+    }
+}
+
+impl Eq for Layer {}
+
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Layer")
@@ -147,7 +161,7 @@ impl fmt::Debug for Layer {
 ///
 /// Two documents are equal only if every byte is; a digest decides nothing. A
 /// clone shares the bytes. `Debug` leaves them out.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Document {
     layers: Arc<[Layer]>,
 }
@@ -173,7 +187,7 @@ impl Document {
 
     /// The names of the layers, in the same order.
     #[must_use]
-    pub fn origins(&self) -> Vec<Arc<str>> {
+    pub fn origins(&self) -> Arc<[Arc<str>]> {
         self.layers.iter().map(|l| l.origin.clone()).collect()
     }
 
@@ -218,6 +232,15 @@ impl Document {
         Document::new([&self.layers, more].concat())
     }
 }
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        // A poll that finds nothing new compares a document with itself.
+        Arc::ptr_eq(&self.layers, &other.layers) || self.layers == other.layers
+    }
+}
+
+impl Eq for Document {}
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

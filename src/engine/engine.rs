@@ -31,7 +31,7 @@ use super::outcome::Outcome;
 use super::policy::{Policy, SHORTEST_PAUSE, options};
 use super::snapshot::Snapshot;
 use super::source::{Health, Source, Turn};
-use super::status::{Failure, Probation, Status};
+use super::status::{Failure, Status};
 use super::version::Version;
 
 /// The pure core: give it a detector and the time, and it says what came of it.
@@ -81,7 +81,7 @@ pub struct Engine<T> {
     pub(super) policy: Policy<T>,
     /// The latest time that it was told.
     pub(super) now: Duration,
-    polled: Option<Duration>,
+    pub(super) polled: Option<Duration>,
     pub(super) succeeded: Option<Duration>,
     /// How many polls in a row failed.
     pub(super) failures: u64,
@@ -401,40 +401,9 @@ impl<T: 'static> Engine<T> {
     /// Returns the present state.
     #[must_use]
     pub fn status(&self) -> Status {
-        let last_error = self.last_error();
-        let active = self.active.as_ref();
-        let settling_since = match &self.source.health {
-            Health::Settling { restless, .. } => Some(restless.since),
-            _ => None,
-        };
-        Status {
-            version: self.version(),
-            digest: active.map(|active| active.accepted.digest()),
-            origins: self
-                .active()
-                .map_or_else(Arc::default, |a| a.origins().clone()),
-            applied_at: active.map(|active| active.since),
-            last_poll: self.polled,
-            last_success: self.succeeded,
-            // An error that is over ends the row of failures, whoever ended it.
-            consecutive_failures: last_error.as_ref().map_or(0, |_| self.failures),
-            last_error,
-            reloads: self.counts.reloads,
-            rejections: self.counts.rejections,
-            rollbacks: self.counts.rollbacks,
-            quarantined: self.source.quarantined().map(|q| q.bytes.digest),
-            from_last_good: active.is_some_and(|active| active.accepted.from_last_good),
-            last_good_error: None,
-            probation: active.and_then(|active| probation(&active.standing)),
-            source_differs: self.source_differs(),
-            settling_since,
-            listener_errors: active.map_or_else(Arc::default, |a| a.listener_errors.clone()),
-            warnings: active.map_or_else(Arc::default, |a| a.accepted.warnings().clone()),
-            next_poll: self.next_poll(),
-            thread_alive: false,
-            in_poll_since: None,
-            clock: None,
-        }
+        let mut status = Status::default();
+        self.write_status(&mut status);
+        status
     }
 
     /// Returns what an operator wants to read of the last call of `poll`, `apply` or a
@@ -452,8 +421,7 @@ impl<T: 'static> Engine<T> {
     fn begin(&mut self, now: Duration, watch: &mut dyn Observer<T>) -> bool {
         self.now = self.now.max(now);
         self.events.clear();
-        let gone = self.history.trim(self.policy.history);
-        self.discard(gone);
+        self.trim_history();
         self.attend(watch)
     }
 
@@ -483,6 +451,12 @@ impl<T: 'static> Engine<T> {
     /// Drops what may hold a value: its destructor is the user's code.
     pub(super) fn discard<X>(&self, what: X) {
         let _ = guarded(self.policy.catch, move || drop(what));
+    }
+
+    pub(super) fn trim_history(&mut self) {
+        while let Some(gone) = self.history.surplus(self.policy.history) {
+            self.discard(gone);
+        }
     }
 
     /// Returns a version that is never given again, whatever becomes of it.
@@ -536,11 +510,4 @@ where
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
-}
-
-fn probation(standing: &Standing) -> Option<Probation> {
-    Some(Probation {
-        until: standing.until()?,
-        failure: standing.failing().cloned(),
-    })
 }

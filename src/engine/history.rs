@@ -81,17 +81,16 @@ impl<T> History<T> {
         });
     }
 
-    /// Takes out what is more than `keep`: the oldest, but the newest that has proved
+    /// Takes out one that is more than `keep`: the oldest, but the newest that has proved
     /// itself last of all.
     #[must_use]
-    pub(crate) fn trim(&mut self, keep: usize) -> Vec<Kept<T>> {
-        let mut gone = Vec::new();
-        while self.kept.len() > keep {
-            let way_back = self.kept.iter().rposition(Kept::is_way_back);
-            let oldest = usize::from(way_back == Some(0) && self.kept.len() > 1);
-            gone.extend(self.kept.remove(oldest));
+    pub(crate) fn surplus(&mut self, keep: usize) -> Option<Kept<T>> {
+        if self.kept.len() <= keep {
+            return None;
         }
-        gone
+        let way_back = self.kept.iter().rposition(Kept::is_way_back);
+        let oldest = usize::from(way_back == Some(0) && self.kept.len() > 1);
+        self.kept.remove(oldest)
     }
 
     pub(crate) fn get(&self, version: Version) -> Option<&Kept<T>> {

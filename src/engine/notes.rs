@@ -47,8 +47,9 @@ impl Notes {
 
     pub(crate) fn masked_by(masks: &Arc<Masks>) -> Self {
         Notes {
+            unknown_keys: Vec::new(),
+            tree: None,
             masks: masks.clone(),
-            ..Notes::default()
         }
     }
 

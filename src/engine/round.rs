@@ -54,8 +54,12 @@ impl<T: 'static> Engine<T> {
     /// Takes in who joined, and lets go who left. One who joins is notified of what
     /// changed since it subscribed. Returns whether any of them failed.
     pub(super) fn attend(&mut self, watch: &mut dyn Observer<T>) -> bool {
+        let members = watch.members();
+        if members.is_empty() {
+            return false;
+        }
         let mut errors = Vec::new();
-        for member in watch.members() {
+        for member in members {
             match member {
                 Membership::Joins(joining) => errors.extend(self.joins(joining)),
                 Membership::Leaves(id) => {
@@ -232,7 +236,6 @@ impl<T: 'static> Engine<T> {
                 self.ask_again |= self.source.rejected().is_some();
             }
         }
-        let forgotten = self.history.trim(self.policy.history);
         watch.publish(&snapshot);
         let is_new = matches!(candidate.event, Event::Applied { .. });
         self.raise(candidate.event, watch);
@@ -240,7 +243,8 @@ impl<T: 'static> Engine<T> {
             self.warn(warnings, watch);
         }
         self.shown_before();
-        self.discard((gone, forgotten, snapshot));
+        self.trim_history();
+        self.discard((gone, snapshot));
     }
 
     /// Returns what becomes of the verdict on what the source shows, once the candidate

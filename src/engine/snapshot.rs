@@ -37,7 +37,7 @@ impl<T> Snapshot<T> {
             value: Arc::new(value),
             version,
             digest: document.digest(),
-            origins: document.origins().into(),
+            origins: document.origins(),
             document,
             lens,
         }

@@ -66,14 +66,13 @@ impl<T: Send + Sync + 'static> Core<T> {
         }
     }
 
-    pub(super) fn status(&self) -> Status {
-        let mut status = self.engine.status();
+    fn write_status(&self, status: &mut Status) {
+        self.engine.write_status(status);
         if let Some(last_good) = &self.last_good {
             status.last_good_error = last_good.failure();
             let retry = last_good.retry_at().unwrap_or(status.next_poll);
             status.next_poll = status.next_poll.min(retry);
         }
-        status
     }
 }
 
@@ -100,8 +99,10 @@ impl<T: Send + Sync + 'static> Shared<T> {
         signal: Arc<Signal>,
         now: Duration,
     ) -> Self {
+        let mut status = Status::default();
+        core.write_status(&mut status);
         Shared {
-            status: Mutex::new(core.status()),
+            status: Mutex::new(status),
             core: Mutex::new(core),
             cell,
             signal,
@@ -131,12 +132,11 @@ impl<T: Send + Sync + 'static> Shared<T> {
         asked: bool,
     ) -> Result<Outcome, DetectError> {
         // The owner is gone, and was told that nothing is called any more.
-        if self.signal.is_closed() {
+        if !self.signal.begin_poll() {
             return Ok(Outcome::Busy);
         }
         let _inside = self.turn.enter(now);
         let mut watch = Watch::running(&self.cell, &self.subscriptions);
-        self.signal.take_wake();
         let Core {
             engine, detector, ..
         } = &mut *core;
@@ -158,20 +158,21 @@ impl<T: Send + Sync + 'static> Shared<T> {
         result: &Result<Outcome, DetectError>,
         now: Duration,
     ) {
-        self.show(core.status());
+        self.show(core);
         core.measure(watch, result);
         // Last, for it may take its time.
         if core.keep_last_good(now) {
-            self.show(core.status());
+            self.show(core);
         }
     }
 
     /// Makes the status of a poll public, and wakes the thread if it has to poll
     /// sooner than it thought.
-    fn show(&self, new: Status) {
+    fn show(&self, core: &Core<T>) {
         let mut status = self.status.lock();
-        let sooner = new.next_poll < status.next_poll;
-        *status = new;
+        let before = status.next_poll;
+        core.write_status(&mut status);
+        let sooner = status.next_poll < before;
         drop(status);
         if sooner {
             self.signal.time_changed();

@@ -59,9 +59,12 @@ impl Signal {
     }
 
     /// A poll begins: whatever was asked for before is what it does. What is
-    /// asked for from here on is a poll of its own.
-    pub(crate) fn take_wake(&self) {
-        self.asked.lock().wake = false;
+    /// asked for from here on is a poll of its own. False: the owner is gone, and nothing
+    /// may begin.
+    pub(crate) fn begin_poll(&self) -> bool {
+        let mut asked = self.asked.lock();
+        asked.wake = false;
+        asked.phase != Phase::Closed
     }
 
     /// From now on nothing comes, until somebody starts it again.
@@ -78,10 +81,6 @@ impl Signal {
     /// From now on nothing comes.
     pub(crate) fn close(&self) {
         self.asked.lock().phase = Phase::Closed;
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.asked.lock().phase == Phase::Closed
     }
 
     /// How often it was stopped so far.
@@ -297,7 +296,7 @@ mod loom_tests {
     /// The loop of `run`, counting its looks.
     fn looks(signal: &Signal, looked: &AtomicUsize) {
         while signal.wait(|| HOUR) {
-            signal.take_wake();
+            signal.begin_poll();
             looked.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -327,7 +326,7 @@ mod loom_tests {
                 // Each wake that comes after a look began leads to another.
                 for _ in 0..2 {
                     assert!(theirs.wait(|| HOUR));
-                    theirs.take_wake();
+                    theirs.begin_poll();
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             });
@@ -365,7 +364,7 @@ mod loom_tests {
             let (theirs, shared) = (signal.clone(), core.clone());
             let hangup = loom::thread::spawn(move || {
                 let mut calls = shared.lock();
-                if !theirs.is_closed() {
+                if theirs.begin_poll() {
                     *calls += 1;
                 }
             });
@@ -375,7 +374,7 @@ mod loom_tests {
             hangup.join().unwrap();
             assert_eq!(*core.lock(), called, "a callback ran after the drop");
             signal.reset();
-            assert!(signal.is_closed(), "there is no way back");
+            assert!(!signal.begin_poll(), "there is no way back");
         });
     }
 
@@ -387,7 +386,7 @@ mod loom_tests {
             let core = Arc::new(Mutex::new(0));
             let poll = |signal: &Signal, core: &Mutex<i32>| match core.try_lock() {
                 Some(mut polls) => {
-                    signal.take_wake();
+                    signal.begin_poll();
                     *polls += 1;
                     true
                 }
