@@ -894,7 +894,7 @@ fn toml_and_json_are_parsed_by_their_own_and_merge() {
         (
             "over.json",
             "{\"a\": 1, \"a\": 2}",
-            "over.json:1:10: the key `a` is given twice",
+            "over.json:1:10: this key is given twice; the first is at line 1 column 2",
         ),
     ] {
         world.write("base.toml", "a = 1\n");

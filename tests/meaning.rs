@@ -140,16 +140,17 @@ fn g13_a_key_given_twice_is_refused_everywhere() {
         a: Option<u8>,
         map: Option<BTreeMap<String, u8>>,
     }
-    for (text, at) in [
-        ("a: 1\na: 1\n", "2:1: the key `a`"),
-        ("map:\n  x: 1\n  x: 2\n", "3:3: map: the key `x`"),
-        ("b: 1\nb: 2\n", "2:1: the key `b`"),
-        ("b:\n- {c: {d: 1, d: 2}}\n", "2:14: b[0].c: the key `d`"),
-        ("1: a\n1: b\n", "2:1: the key `1`"),
-        ("'a': 1\na: 1\n", "2:1: the key `a`"),
-        ("<<: {}\n<<: {}\n", "2:1: the key `<<`"),
+    for (text, at, line) in [
+        ("a: 1\na: 1\n", "2:1: ", "1 column 1"),
+        ("map:\n  x: 1\n  x: 2\n", "3:3: map: ", "2 column 3"),
+        ("b: 1\nb: 2\n", "2:1: ", "1 column 1"),
+        ("b:\n- {c: {d: 1, d: 2}}\n", "2:14: b[0].c: ", "2 column 8"),
+        ("1: a\n1: b\n", "2:1: ", "1 column 1"),
+        ("'a': 1\na: 1\n", "2:1: ", "1 column 1"),
+        ("<<: {}\n<<: {}\n", "2:1: ", "1 column 1"),
     ] {
-        let expected = format!("0.yaml:{at} is given twice");
+        let said = "this key is given twice; the first is at line";
+        let expected = format!("0.yaml:{at}{said} {line}");
         assert_eq!(read::<Known>(layers(&[text])).unwrap_err(), expected);
         let expected = expected.replace("0.yaml", "1.yaml");
         assert_eq!(read::<Known>(layers(&["{}", text])).unwrap_err(), expected);

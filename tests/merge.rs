@@ -153,7 +153,7 @@ fn g13_a_problem_names_the_file_that_supplied_the_value() {
         ),
         (
             "port: 1\nport: 2\n",
-            &["1.yaml:2:1: the key `port` is given twice"],
+            &["1.yaml:2:1: this key is given twice; the first is at line 1 column 1"],
         ),
     ];
     for (over, expected) in table {

@@ -223,7 +223,7 @@ fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
         ),
         (
             "small: 1\nsmall: 4242",
-            "c.yaml:2:1: the key `small` is given twice",
+            "c.yaml:2:1: this key is given twice; the first is at line 1 column 1",
         ),
         (
             "smal: 4242",

@@ -51,30 +51,82 @@ impl Masks {
         (!steps.is_empty()).then(|| self.0.push(steps))
     }
 
+    /// Returns how far the patterns lead before the first segment of a path.
+    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+    pub(crate) fn start(&self) -> Covered<'_> {
+        let mut covered = Covered {
+            is_masked: false,
+            reached: Vec::new(),
+        };
+        self.0.iter().for_each(|steps| covered.reach(steps));
+        covered
+    }
+
     /// Returns whether the field at this path, or one around it, is masked.
     #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
     pub(crate) fn cover(&self, path: &[Segment]) -> bool {
-        self.0.iter().any(|steps| covers(steps, path))
+        let begin = self.start();
+        path.iter().fold(begin, |at, step| at.then(step)).is_masked
     }
 }
 
-/// Whether the steps lead to a field at the path or around it.
-fn covers(steps: &[Step], path: &[Segment]) -> bool {
-    match (steps, path) {
-        ([], _) => true,
-        ([Step::AnyNumber, steps @ ..], path) => {
-            (0..=path.len()).any(|from| covers(steps, &path[from..]))
+/// How far the patterns lead along a path: each step of it costs no more than the
+/// patterns are long.
+#[derive(Clone, Debug)]
+pub(crate) struct Covered<'m> {
+    pub(crate) is_masked: bool,
+    /// What is left of each pattern that matched so far, once each.
+    reached: Vec<&'m [Step]>,
+}
+
+impl<'m> Covered<'m> {
+    fn reach(&mut self, rest: &'m [Step]) {
+        let is_known = |known: &&[Step]| core::ptr::eq(*known, rest);
+        match rest {
+            [] => self.is_masked = true,
+            _ if self.reached.iter().any(is_known) => {}
+            [first, more @ ..] => {
+                self.reached.push(rest);
+                if *first == Step::AnyNumber {
+                    self.reach(more);
+                }
+            }
         }
-        ([step, steps @ ..], [segment, path @ ..]) => {
+    }
+
+    /// Goes one segment further.
+    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+    pub(crate) fn then(&self, segment: &Segment) -> Covered<'m> {
+        let mut next = Covered {
+            is_masked: self.is_masked,
+            reached: Vec::new(),
+        };
+        if self.is_masked || self.reached.is_empty() {
+            return next;
+        }
+        let name = match segment {
+            Segment::Key(key) => Some(plain(key)),
+            Segment::Index(_) => None,
+        };
+        for rest in &self.reached {
+            let [step, more @ ..] = rest else {
+                continue;
+            };
             let matches = match (step, segment) {
+                (Step::AnyNumber, _) => {
+                    next.reach(rest);
+                    continue;
+                }
                 (Step::AnyOne, _) | (Step::AnyItem, Segment::Index(_)) => true,
                 (Step::Item(wanted), Segment::Index(index)) => wanted == index,
-                (Step::Named(name), Segment::Key(key)) => plain(key) == *name,
+                (Step::Named(wanted), _) => name.as_ref() == Some(wanted),
                 _ => false,
             };
-            matches && covers(steps, path)
+            if matches {
+                next.reach(more);
+            }
         }
-        _ => false,
+        next
     }
 }
 
@@ -113,6 +165,19 @@ mod tests {
             ("maxtoken", "max_tokens", false),
         ] {
             assert_eq!(covered(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn g04_many_stars_take_one_step_each_for_a_segment() {
+        let mut masks = Masks::default();
+        masks.add(&["**.x"; 32].join(".")).unwrap();
+        let x = Segment::Key("x".into());
+        let mut covered = masks.start();
+        for depth in 1..200 {
+            covered = covered.then(&x);
+            assert!(covered.reached.len() <= 64, "at a depth of {depth}");
+            assert_eq!(covered.is_masked, depth >= 32, "at a depth of {depth}");
         }
     }
 

@@ -65,9 +65,11 @@ pub(crate) use listener::OnChangeOf;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
 #[cfg(feature = "yaml")]
-pub(crate) use masks::Masks;
+pub(crate) use masks::{Covered, Masks};
 #[cfg(feature = "std")]
 pub(crate) use moment::WallClock;
+#[cfg(feature = "yaml")]
+pub(crate) use notes::MAX_UNKNOWN_KEYS;
 pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]

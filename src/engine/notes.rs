@@ -36,7 +36,7 @@ pub struct Notes {
 }
 
 /// Nobody reads more, and a hostile document must not make a long list.
-const MAX_UNKNOWN_KEYS: usize = 64;
+pub(crate) const MAX_UNKNOWN_KEYS: usize = 64;
 
 impl Notes {
     /// Returns notes without an entry, for tests of formats.

@@ -119,14 +119,19 @@ impl<'a> De<'a> {
         let name = type_name::<T>();
         // This is asked of every value, and most names end otherwise than these do:
         // `SecretBox<str>`, `Option<SecretBox<str>>`, `Content`, `(Tag, Content)`.
-        let may_be = name.ends_with(['>', 't', ')']);
-        if may_be && (name.contains("secrecy::Secret") || name.contains("::Content")) {
-            self.hide();
+        if !name.ends_with(['>', 't', ')']) {
+            return;
+        }
+        if name.contains("secrecy::Secret") {
+            self.is_secret();
+        } else if name.contains("::Content") && name.contains("serde") {
+            self.reader.noted.borrow_mut().hidden.add(self.trail.id);
         }
     }
 
-    fn hide(&self) {
-        self.reader.noted.borrow_mut().hidden.insert(self.trail.id);
+    fn is_secret(&self) {
+        let hidden = &mut self.reader.noted.borrow_mut().hidden;
+        hidden.add_whole(self.tree(), self.trail.id);
     }
 
     fn tag(&self) -> Tag {
@@ -262,7 +267,7 @@ impl<'a> De<'a> {
     ) -> Result<V::Value, Error> {
         let ids = match self.node().kind {
             Kind::Map(entries) => self.tree().children(entries),
-            kind if is_empty(kind) => &[],
+            _ if self.tree().holds_nothing(self.trail.id) => &[],
             _ => return self.refuse(&visitor),
         };
         let before = self.reader.noted.borrow().unknown.len();
@@ -277,11 +282,6 @@ impl<'a> De<'a> {
                 error
             })
     }
-}
-
-/// Returns whether nothing is there: `key:`. It stands for an empty list or mapping.
-fn is_empty(kind: Kind) -> bool {
-    matches!(kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
 }
 
 macro_rules! number {
@@ -410,7 +410,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if name == NAME_OF_SECRETS {
-            self.hide();
+            self.is_secret();
         }
         visitor.visit_newtype_struct(self)
     }
@@ -418,7 +418,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node().kind {
             Kind::List(items) => self.list(self.tree().children(items), visitor),
-            kind if is_empty(kind) => self.list(&[], visitor),
+            _ if self.tree().holds_nothing(self.trail.id) => self.list(&[], visitor),
             _ => self.refuse(&visitor),
         }
     }

@@ -6,10 +6,10 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::mask::{REDACTED, has_user_information, is_secret_name};
-use super::tree::{Id, Kind, Tag, Tree, pairs};
+use super::mask::REDACTED;
+use super::tree::{Id, Kind, Tree, pairs};
 use crate::engine::path::{PathDisplay, Segment};
-use crate::engine::{Difference, Masks, cut};
+use crate::engine::{Covered, Difference, Masks, cut};
 
 /// Longer values are cut.
 const MAX_VALUE: usize = 120;
@@ -28,7 +28,7 @@ pub(super) fn differences(trees: Both<&Tree>, masks: &Masks) -> Vec<Difference> 
     let mut secrets = BTreeSet::new();
     for tree in trees {
         if let Some(root) = tree.root {
-            collect_secrets(tree, root, masks, &mut Vec::new(), false, &mut secrets);
+            collect_secrets(tree, root, &masks.start(), false, &mut secrets);
         }
     }
     let mut differences = Vec::new();
@@ -118,10 +118,13 @@ impl Step<'_> {
 
     fn is_hidden(&self, trees: Both<&Tree>) -> bool {
         let by_key = match self.kind {
-            StepKind::Key(tree, key) => is_hidden_key(tree, key),
+            StepKind::Key(tree, key) => tree.hidden.has_under(tree, key),
             _ => false,
         };
-        let node = |side: usize| self.ids[side].is_some_and(|id| is_hidden_node(trees[side], id));
+        let node = |side: usize| {
+            let tree = trees[side];
+            self.ids[side].is_some_and(|id| tree.hidden.has(tree, id))
+        };
         by_key || node(0) || node(1)
     }
 }
@@ -278,35 +281,17 @@ fn shown(tree: &Tree, id: Id) -> String {
     }
 }
 
-fn is_hidden_node(tree: &Tree, id: Id) -> bool {
-    let node = tree.node(id);
-    let in_secret_layer = tree.secret_layers.get(node.at.layer as usize) == Some(&true);
-    in_secret_layer
-        || tree.hidden.contains(&id)
-        || matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()
-        || tree.scalar(id).is_some_and(has_user_information)
-}
-
-/// Returns whether a key hides what it leads to: by its name, or because no field takes
-/// it, so that it may be a misspelt secret.
-fn is_hidden_key(tree: &Tree, key: Id) -> bool {
-    tree.unknown.contains(&key) || tree.scalar(key).is_none_or(is_secret_name)
-}
-
 /// Collects the texts that must not be shown anywhere.
 fn collect_secrets<'a>(
     tree: &'a Tree,
     id: Id,
-    masks: &Masks,
-    path: &mut Vec<Segment>,
+    covered: &Covered<'_>,
     hidden: bool,
     secrets: &mut BTreeSet<&'a str>,
 ) {
-    let hidden = hidden || is_hidden_node(tree, id) || masks.cover(path);
+    let hidden = hidden || tree.hidden.has(tree, id) || covered.is_masked;
     let mut inside = |segment, id, hidden| {
-        path.push(segment);
-        collect_secrets(tree, id, masks, path, hidden, secrets);
-        path.pop();
+        collect_secrets(tree, id, &covered.then(&segment), hidden, secrets);
     };
     match tree.node(id).kind {
         Kind::Scalar(text, _) => {
@@ -322,7 +307,7 @@ fn collect_secrets<'a>(
         }
         Kind::Map(entries) => {
             for (key, value) in tree.entries(entries) {
-                let hidden = hidden || is_hidden_key(tree, key);
+                let hidden = hidden || tree.hidden.has_under(tree, key);
                 inside(tree.segment(key), value, hidden);
             }
         }

@@ -21,8 +21,8 @@ pub(super) enum Flaw {
     /// Aliases, keys or tags stand for too many bytes.
     TooLarge(At),
     LongKey(At),
-    /// The key is given for the second time in the collection at the path.
-    Twice(String, Vec<Segment>, At),
+    /// A key is given at two places in the collection at the path.
+    Twice(At, Vec<Segment>, At),
     /// What a merge key at the path stands for is no mapping.
     NoMap(Vec<Segment>, At),
     /// The field at a path cannot be set.
@@ -248,7 +248,7 @@ impl<'t> Builder<'t> {
 
     fn check_keys(&mut self, map: &Open) -> Result<(), Flaw> {
         let entries = &self.done[map.start..];
-        let mut known = (entries.len() / 2 > FEW).then(BTreeSet::new);
+        let mut known = (entries.len() / 2 > FEW).then(BTreeMap::new);
         for (index, (id, _)) in pairs(entries).enumerate() {
             let at = self.tree.node(id).at;
             match self.tree.scalar(id) {
@@ -260,13 +260,15 @@ impl<'t> Builder<'t> {
                     self.room.bytes = left.ok_or(Flaw::TooLarge(at))?;
                 }
             }
-            let is_known = match &mut known {
-                Some(known) => !known.insert(self.tree.key(id)),
-                None => pairs(&entries[..2 * index]).any(|(key, _)| self.tree.is_same_key(key, id)),
+            let first = match &mut known {
+                Some(known) => known.insert(self.tree.key(id), id),
+                None => pairs(&entries[..2 * index])
+                    .map(|(key, _)| key)
+                    .find(|key| self.tree.is_same_key(*key, id)),
             };
-            if is_known {
-                let key = self.tree.key(id).text().into();
-                return Err(Flaw::Twice(key, self.path(map), at));
+            if let Some(first) = first {
+                let first = self.tree.node(first).at;
+                return Err(Flaw::Twice(first, self.path(map), at));
             }
         }
         Ok(())

@@ -1,19 +1,85 @@
-//! What must not be shown: secrets by their names and by their shape. What the
-//! application adds is in the engine's `masks.rs`.
+//! What must not be shown: secrets by their type, their source, their name and their
+//! shape. What the application adds is in the engine's `masks.rs`.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::tree::{Id, Kind, Tag, Tree};
+
 pub(super) const REDACTED: &str = "[redacted]";
+
+/// What reading a type told of its tree.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// Nodes whose types say that they are secrets, and the keys in them.
+    nodes: BTreeSet<Id>,
+    /// Keys that no field takes: each may be a misspelt secret.
+    unknown_keys: BTreeSet<Id>,
+}
+
+impl Hidden {
+    /// What is here may be a secret; what is inside says so itself.
+    pub(super) fn add(&mut self, id: Id) {
+        self.nodes.insert(id);
+    }
+
+    /// What is here is a secret, with every key in it.
+    pub(super) fn add_whole(&mut self, tree: &Tree, id: Id) {
+        self.nodes.insert(id);
+        match tree.node(id).kind {
+            Kind::Scalar(..) => {}
+            Kind::List(items) => {
+                let items = tree.children(items);
+                items.iter().for_each(|item| self.add_whole(tree, *item));
+            }
+            Kind::Map(entries) => {
+                for (key, value) in tree.entries(entries) {
+                    self.nodes.insert(key);
+                    self.add_whole(tree, value);
+                }
+            }
+        }
+    }
+
+    pub(super) fn add_unknown_key(&mut self, key: Id) {
+        self.unknown_keys.insert(key);
+    }
+
+    /// Returns whether a node must not be shown, whatever leads to it.
+    pub(super) fn has(&self, tree: &Tree, id: Id) -> bool {
+        let node = tree.node(id);
+        let of_a_secret_layer = tree.secret_layers.get(node.at.layer as usize) == Some(&true);
+        of_a_secret_layer
+            || self.nodes.contains(&id)
+            // A tag may be text that somebody forgot to put in quotes.
+            || matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()
+            || tree.scalar(id).is_some_and(has_user_information)
+    }
+
+    /// Returns whether a key hides what it leads to.
+    pub(super) fn has_under(&self, tree: &Tree, key: Id) -> bool {
+        self.unknown_keys.contains(&key) || tree.scalar(key).is_none_or(is_secret_name)
+    }
+
+    /// Returns how a key is written in a path.
+    pub(super) fn segment(&self, tree: &Tree, key: Id) -> String {
+        match tree.scalar(key) {
+            _ if self.nodes.contains(&key) => REDACTED.into(),
+            None => "…".into(),
+            Some(text) if has_user_information(text) => REDACTED.into(),
+            Some(text) if self.unknown_keys.contains(&key) => super::words::cut_key(text),
+            Some(text) => text.into(),
+        }
+    }
+}
 
 /// A name with one of these words in it is the name of a secret.
 const SECRET_WORDS: &[&str] = &[
     "accesskey",
     "apikey",
     "authorization",
-    "authtoken",
     "bearer",
-    "clientsecret",
     "connectionstring",
     "connstr",
     "cookie",
@@ -25,16 +91,11 @@ const SECRET_WORDS: &[&str] = &[
     "key",
     "keys",
     "passcode",
-    "passphrase",
-    "passwd",
-    "password",
     "passwords",
     "privatekey",
     "pwd",
-    "secret",
     "secretkey",
     "secrets",
-    "token",
 ];
 
 /// These words are only in sequence.
@@ -48,11 +109,17 @@ const SECRET_PHRASES: &[[&str; 2]] = &[
     ["db", "url"],
 ];
 
+/// A word that ends so names a secret, too: `PGPASSWORD`.
+const SECRET_ENDS: &[&str] = &["passphrase", "passwd", "password", "secret", "token"];
+
 /// Returns whether a field of this name holds a secret: `openai_api_key`,
-/// `slackToken`, `PKCS12-Password`. `max_tokens` is none.
-pub(super) fn is_secret_name(name: &str) -> bool {
+/// `slackToken`, `PKCS12-Password`, `api_key2`. `max_tokens` is none.
+fn is_secret_name(name: &str) -> bool {
     let words = words(name);
-    let is_one = |word: &String| SECRET_WORDS.contains(&word.as_str());
+    let is_one = |word: &String| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        SECRET_WORDS.contains(&word) || SECRET_ENDS.iter().any(|end| word.ends_with(end))
+    };
     let are_two = |pair: &[String]| {
         let is = |phrase: &&[&str; 2]| phrase.iter().eq(pair.iter());
         SECRET_PHRASES.iter().any(|phrase| is(&phrase))
@@ -85,7 +152,7 @@ fn words(name: &str) -> Vec<String> {
 const MAX_USER: usize = 256;
 
 /// Returns whether a text holds a URL with a user in it: `https://user:word@host`.
-pub(super) fn has_user_information(text: &str) -> bool {
+fn has_user_information(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
         let rest = &text[at + 3..];
         let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
@@ -123,6 +190,10 @@ mod tests {
             "session-cookie",
             "aws.secret",
             "db_pwd",
+            "api_key1",
+            "PGPASSWORD",
+            "accesstoken",
+            "client_secret",
         ] {
             assert!(is_secret_name(name), "{name}");
         }

@@ -88,7 +88,7 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
     fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report> {
         let mut tree = read(document, limits)?;
         let root = tree.root.ok_or_else(|| Violation::new("", NOTHING))?;
-        let reader = Reader::new(&tree, &notes.masks, &tree.secret_layers);
+        let reader = Reader::new(&tree, &notes.masks);
         let value = reader.read::<T>(root);
         let mut noted = reader.into_noted();
         let value = value.map_err(|mut error| {
@@ -103,7 +103,6 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
         for UnknownKey { path, at, message } in noted.unknown {
             notes.unknown_key(Violation::new(path, message).at(place(document, at)));
         }
-        tree.unknown = noted.unknown_keys;
         tree.hidden = noted.hidden;
         tree.shrink();
         notes.tree = Some(Arc::new(tree));
@@ -274,10 +273,17 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
         }
         Flaw::TooLarge(at) => ("its aliases (`*name`) expand to too much".into(), Some(at)),
         Flaw::LongKey(at) => (format!("a key of more than {MAX_KEY} bytes"), Some(at)),
-        Flaw::Twice(key, around, at) => {
+        Flaw::Twice(first, around, at) => {
             path = PathDisplay(&around).to_string();
-            let key = words::cut_key(&key);
-            (format!("the key `{key}` is given twice"), Some(at))
+            // The key is not repeated: it may be one of a map of secrets.
+            let first = place(document, first);
+            let first = match (first.line(), first.column()) {
+                (Some(line), Some(column)) => {
+                    format!("; the first is at line {line} column {column}")
+                }
+                _ => String::new(),
+            };
+            (format!("this key is given twice{first}"), Some(at))
         }
         Flaw::NoMap(around, at) => {
             path = PathDisplay(&around).to_string();

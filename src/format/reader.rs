@@ -1,7 +1,6 @@
 //! One reading of a type from a tree: what all of its parts share, the way to a node,
 //! and what is noted on it. How a node is read is in `de.rs`.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -10,19 +9,17 @@ use serde::de::DeserializeOwned;
 
 use super::de::De;
 use super::error::Error;
-use super::mask::{REDACTED, is_secret_name};
+use super::mask::Hidden;
 use super::tree::{At, Id, Tree};
 use super::words::{cut_key, unknown_key};
-use crate::engine::Masks;
 use crate::engine::path::{PathDisplay, Segment};
+use crate::engine::{MAX_UNKNOWN_KEYS, Masks};
 
 /// What is worth knowing besides the value.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) unknown: Vec<UnknownKey>,
-    pub(super) unknown_keys: BTreeSet<Id>,
-    /// Nodes whose text must not be shown.
-    pub(super) hidden: BTreeSet<Id>,
+    pub(super) hidden: Hidden,
 }
 
 /// A key that no field takes.
@@ -33,24 +30,18 @@ pub(super) struct UnknownKey {
     pub(super) message: String,
 }
 
-/// Nobody reads more.
-const MAX_UNKNOWN: usize = 64;
-
 /// What all parts of one reading share.
 pub(super) struct Reader<'a> {
     pub(super) tree: &'a Tree,
     pub(super) masks: &'a Masks,
-    /// Which layers hold secrets alone.
-    secret_layers: &'a [bool],
     pub(super) noted: RefCell<Noted>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(tree: &'a Tree, masks: &'a Masks, secret_layers: &'a [bool]) -> Self {
+    pub(super) fn new(tree: &'a Tree, masks: &'a Masks) -> Self {
         Reader {
             tree,
             masks,
-            secret_layers,
             noted: RefCell::default(),
         }
     }
@@ -65,8 +56,8 @@ impl<'a> Reader<'a> {
     /// Notes that no field takes the key that leads to a node.
     pub(super) fn note_unknown(&self, trail: &Trail<'_>, key: Id, known: &'static [&'static str]) {
         // All of them are hidden, also those that nobody reads of.
-        self.noted.borrow_mut().unknown_keys.insert(key);
-        let full = self.noted.borrow().unknown.len() >= MAX_UNKNOWN;
+        self.noted.borrow_mut().hidden.add_unknown_key(key);
+        let full = self.noted.borrow().unknown.len() >= MAX_UNKNOWN_KEYS;
         let Some(name) = self.tree.scalar(key).filter(|_| !full) else {
             return;
         };
@@ -83,13 +74,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn into_noted(self) -> Noted {
         self.noted.into_inner()
-    }
-
-    fn segment(&self, key: Id) -> Segment {
-        match self.noted.borrow().hidden.contains(&key) {
-            true => Segment::Key(REDACTED.into()),
-            false => self.tree.segment(key),
-        }
     }
 }
 
@@ -116,7 +100,10 @@ impl Trail<'_> {
             .map_or(Vec::new(), |above| above.segments(reader));
         match self.step {
             Step::Root => {}
-            Step::Key(key) => segments.push(reader.segment(key)),
+            Step::Key(key) => {
+                let hidden = &reader.noted.borrow().hidden;
+                segments.push(Segment::Key(hidden.segment(reader.tree, key)));
+            }
             Step::Index(index) => segments.push(Segment::Index(index)),
         }
         segments
@@ -124,18 +111,13 @@ impl Trail<'_> {
 
     /// Returns whether what is here must not be shown.
     pub(super) fn is_secret(&self, reader: &Reader<'_>) -> bool {
-        let tree = reader.tree;
-        let by_name = || match self.step {
-            Step::Key(key) => tree.scalar(key).is_none_or(is_secret_name),
+        let (tree, hidden) = (reader.tree, &reader.noted.borrow().hidden);
+        let by_key = || match self.step {
+            Step::Key(key) => hidden.has_under(tree, key),
             _ => false,
         };
-        let layer = tree.node(self.id).at.layer as usize;
-        reader.noted.borrow().hidden.contains(&self.id)
-            || reader
-                .secret_layers
-                .get(layer)
-                .is_some_and(|secret| *secret)
-            || by_name()
+        hidden.has(tree, self.id)
+            || by_key()
             || self.above.is_some_and(|above| above.is_secret(reader))
     }
 }

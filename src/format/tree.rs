@@ -5,12 +5,11 @@
 //! All nodes are in one arena, so that nothing recurses to drop them. What an alias
 //! stands for is not copied but pointed at.
 
-use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::mask::Hidden;
 use super::scalar;
 use crate::engine::path::Segment;
 
@@ -100,10 +99,7 @@ pub(super) struct Tree {
     pub(super) root: Option<Id>,
     /// Which layers hold secrets alone.
     pub(super) secret_layers: Vec<bool>,
-    /// What must not be shown, whatever it is called.
-    pub(super) hidden: BTreeSet<Id>,
-    /// Keys that no field takes.
-    pub(super) unknown: BTreeSet<Id>,
+    pub(super) hidden: Hidden,
 }
 
 impl Span {
@@ -172,12 +168,15 @@ impl Tree {
         }
     }
 
-    /// Returns whether it is a value that is not there: `key:`. It stands for an empty
+    /// Returns whether nothing is there but a tag, perhaps: `key:`. It stands for an empty
     /// list or mapping where one is wanted.
+    pub(super) fn holds_nothing(&self, id: Id) -> bool {
+        matches!(self.node(id).kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
+    }
+
+    /// Returns whether it is a value that is left out.
     pub(super) fn is_left_out(&self, id: Id) -> bool {
-        let node = self.node(id);
-        matches!(node.kind, Kind::Scalar(text, Style::Plain) if text.is_empty())
-            && node.tag == Tag::None
+        self.holds_nothing(id) && self.node(id).tag == Tag::None
     }
 
     /// Returns whether it is a null that somebody wrote.
@@ -355,12 +354,7 @@ impl Tree {
 
     /// Returns how a key is written in a path.
     pub(super) fn segment(&self, key: Id) -> Segment {
-        Segment::Key(match self.scalar(key) {
-            _ if self.hidden.contains(&key) => super::mask::REDACTED.into(),
-            Some(text) if self.unknown.contains(&key) => super::words::cut_key(text),
-            Some(text) => text.to_owned(),
-            None => "…".into(),
-        })
+        Segment::Key(self.hidden.segment(self, key))
     }
 }
 
