@@ -14,7 +14,7 @@ use super::error::{Error, Placed, Problem, Spot};
 use super::reader::{Reader, Step, Trail};
 use super::scalar;
 use super::secret::NAME_OF_SECRETS;
-use super::tree::{Id, Kind, Node, Style, Tag, Tree};
+use super::tree::{Core, Id, Kind, Node, Style, Tag, Tree};
 use super::words::{OUT_OF_RANGE, cut_key, kind_of};
 use crate::engine::path::{PathDisplay, Segment};
 
@@ -149,7 +149,7 @@ impl<'a> De<'a> {
 
     /// Returns a scalar without quotes, or one whose tag says that it is of this kind.
     /// Keys have quotes where there are no others (JSON, TOML, the environment).
-    fn plain(&self, kind: &'static str) -> Option<&'a str> {
+    fn plain(&self, kind: Core) -> Option<&'a str> {
         let Kind::Scalar(text, style) = self.node().kind else {
             return None;
         };
@@ -168,7 +168,7 @@ impl<'a> De<'a> {
         let text = self.tree().text(text);
         match self.tag() {
             Tag::None => text.is_empty() || scalar::is_null(text),
-            tag => tag == Tag::Core("null") && scalar::is_null(text),
+            tag => tag == Tag::Core(Core::Null) && scalar::is_null(text),
         }
     }
 
@@ -181,14 +181,14 @@ impl<'a> De<'a> {
     ) -> Result<V::Value, Error> {
         let not = |kind: &str| Err(de::Error::invalid_value(Unexpected::Str(text), &kind));
         match self.tag() {
-            Tag::Core("bool") if scalar::boolean(text).is_none() => return not("a boolean"),
-            Tag::Core("int") if scalar::whole(text).is_none() => return not("an integer"),
-            Tag::Core("null") if !scalar::is_null(text) => return not("null"),
-            Tag::Core("float") => {
+            Tag::Core(Core::Bool) if scalar::boolean(text).is_none() => return not("a boolean"),
+            Tag::Core(Core::Int) if scalar::whole(text).is_none() => return not("an integer"),
+            Tag::Core(Core::Null) if !scalar::is_null(text) => return not("null"),
+            Tag::Core(Core::Float) => {
                 let number = scalar::fraction(text);
                 return number.map_or_else(|| not("a float"), |number| visitor.visit_f64(number));
             }
-            Tag::Core("bool" | "int" | "null") => {}
+            Tag::Core(Core::Bool | Core::Int | Core::Null) => {}
             Tag::None | Tag::Own(_) if matches!(style, Style::Plain | Style::Typed) => {}
             _ => return visitor.visit_str(text),
         }
@@ -230,7 +230,7 @@ impl<'a> De<'a> {
             Kind::Map(_) => return Unexpected::Map,
         };
         let is_plain =
-            matches!(style, Style::Plain | Style::Typed) && self.tag() != Tag::Core("str");
+            matches!(style, Style::Plain | Style::Typed) && self.tag() != Tag::Core(Core::Str);
         match () {
             () if self.is_null() => Unexpected::Unit,
             () if !is_plain => Unexpected::Str(""),
@@ -285,9 +285,9 @@ impl<'a> De<'a> {
 }
 
 macro_rules! number {
-    ($($method:ident $kind:literal $parse:ident $visit:ident($type:ty);)*) => {
+    ($($method:ident $kind:ident $parse:ident $visit:ident($type:ty);)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let value = self.plain($kind).and_then(scalar::$parse);
+            let value = self.plain(Core::$kind).and_then(scalar::$parse);
             match value.and_then(|value| <$type>::try_from(value).ok()) {
                 Some(value) => visitor.$visit(value),
                 None => self.refuse(&visitor),
@@ -324,12 +324,12 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     number! {
-        deserialize_bool "bool" boolean visit_bool(bool);
-        deserialize_i64 "int" signed visit_i64(i64);
-        deserialize_i128 "int" signed visit_i128(i128);
-        deserialize_u64 "int" unsigned visit_u64(u64);
-        deserialize_u128 "int" unsigned visit_u128(u128);
-        deserialize_f64 "float" fraction visit_f64(f64);
+        deserialize_bool Bool boolean visit_bool(bool);
+        deserialize_i64 Int signed visit_i64(i64);
+        deserialize_i128 Int signed visit_i128(i128);
+        deserialize_u64 Int unsigned visit_u64(u64);
+        deserialize_u128 Int unsigned visit_u128(u128);
+        deserialize_f64 Float fraction visit_f64(f64);
     }
 
     same_as! {
@@ -391,7 +391,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             return visitor.visit_none();
         }
         let is_plain = matches!(self.node().kind, Kind::Scalar(_, Style::Plain));
-        if is_plain && self.tag() == Tag::Core("null") {
+        if is_plain && self.tag() == Tag::Core(Core::Null) {
             return self.refuse(&"null");
         }
         visitor.visit_some(self)

@@ -8,7 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::tree::{At, Id, Kind, Style, Tag, Tree, pairs};
+use super::tree::{At, Core, Id, Kind, Style, Tag, Tree, pairs};
 use crate::engine::path::Segment;
 
 /// Why there is no tree.
@@ -64,7 +64,7 @@ pub(super) enum NewTag<'a> {
     None,
     /// The two halves of its name.
     Own(&'a str, &'a str),
-    Core(&'static str),
+    Core(Core),
     Other,
 }
 
@@ -223,7 +223,7 @@ impl<'t> Builder<'t> {
     fn tag(&mut self, head: Head<'_>) -> Result<Tag, Flaw> {
         Ok(match head.tag {
             NewTag::None => Tag::None,
-            NewTag::Core(name) => Tag::Core(name),
+            NewTag::Core(core) => Tag::Core(core),
             NewTag::Other => Tag::Other,
             NewTag::Own(start, end) => {
                 self.spend(0, start.len() + end.len(), head.at)?;

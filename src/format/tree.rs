@@ -65,9 +65,21 @@ pub(super) enum Tag {
     None,
     /// `!name`, which names a variant of an enum.
     Own(Span),
-    /// `!!int`: its name in YAML's core schema.
-    Core(&'static str),
+    /// `!!int`
+    Core(Core),
     Other,
+}
+
+/// The types of YAML's core schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Core {
+    Bool,
+    Float,
+    Int,
+    Map,
+    Null,
+    Seq,
+    Str,
 }
 
 /// What makes two keys of a mapping the same: `1` and `'1'` are two keys.
@@ -187,7 +199,7 @@ impl Tree {
         };
         match node.tag {
             Tag::None => scalar::is_null(self.text(text)),
-            tag => tag == Tag::Core("null"),
+            tag => tag == Tag::Core(Core::Null),
         }
     }
 
@@ -197,7 +209,7 @@ impl Tree {
         match node.kind {
             Kind::Scalar(_, Style::Quoted | Style::Literal | Style::Date) => true,
             Kind::Scalar(text, _) => {
-                node.tag == Tag::Core("str")
+                node.tag == Tag::Core(Core::Str)
                     || matches!(node.tag, Tag::None | Tag::Own(_))
                         && scalar::is_string(self.text(text))
             }

@@ -11,7 +11,7 @@ pub(super) use granit_parser::ErrorKind;
 
 use super::faults;
 use super::grow::{Builder, Flaw, Head, NewTag};
-use super::tree::{At, Style};
+use super::tree::{At, Core, Style};
 
 /// Builds a tree from a text.
 pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(), Flaw> {
@@ -21,7 +21,8 @@ pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(),
     options.bom_inside_document_as_content = true;
     options.set_emit_comments(false);
     let mut is_second = false;
-    for next in Parser::new_from_str_with_options(text, options) {
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    while let Some(next) = parser.next_event() {
         // By reference: an event is large, and moving each of them would be felt.
         let (event, span) = match &next {
             Ok((event, span)) => (event, span),
@@ -87,10 +88,16 @@ fn head<'a>(at: At, anchor: usize, tag: &'a Option<Cow<'_, Tag>>) -> Head<'a> {
 }
 
 fn tag_of(tag: &Tag) -> NewTag<'_> {
-    let core = ["bool", "float", "int", "map", "null", "seq", "str"];
-    if let Some(suffix) = tag.core_suffix() {
-        let known = core.into_iter().find(|name| *name == suffix);
-        return known.map_or(NewTag::Other, NewTag::Core);
+    match tag.core_suffix() {
+        Some("bool") => return NewTag::Core(Core::Bool),
+        Some("float") => return NewTag::Core(Core::Float),
+        Some("int") => return NewTag::Core(Core::Int),
+        Some("map") => return NewTag::Core(Core::Map),
+        Some("null") => return NewTag::Core(Core::Null),
+        Some("seq") => return NewTag::Core(Core::Seq),
+        Some("str") => return NewTag::Core(Core::Str),
+        Some(_) => return NewTag::Other,
+        None => {}
     }
     match (tag.handle(), tag.suffix()) {
         ("", suffix) if suffix.starts_with('!') => NewTag::Own("", &suffix[1..]),
