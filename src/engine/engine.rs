@@ -4,7 +4,8 @@
 //! publish, commit. It leaves looking at the source to the detector, and threads,
 //! clocks, locks, readers and log lines to the host. Its state is consistent before
 //! each call of code that is not its own, so that a panic there costs the one document
-//! or the one listener and nothing else. Rounds and rollbacks are in `round.rs`.
+//! or the one listener and nothing else. A poll is in `poll.rs`; rounds and rollbacks are
+//! in `round.rs`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,11 +15,10 @@ use core::time::Duration;
 use super::active::{Accepted, Active, Standing};
 use super::admission::Admitted;
 use super::built::Built;
-use super::catch::{Catch, PANICKED, Panicked, guarded};
-use super::condition::Condition;
+use super::catch::{Catch, guarded};
 use super::detector::{Detector, Sighting};
 use super::document::Document;
-use super::error::{DetectError, DetectErrorKind, Rejection, RollbackError};
+use super::error::{DetectError, Rejection, RollbackError};
 use super::event::Event;
 use super::format::Format;
 use super::history::History;
@@ -30,7 +30,7 @@ use super::observer::{Nobody, Observer, Phase, Step};
 use super::outcome::Outcome;
 use super::policy::{Policy, SHORTEST_PAUSE, options};
 use super::snapshot::Snapshot;
-use super::source::{Health, Source, Turn};
+use super::source::{Health, Source};
 use super::status::{Failure, Status};
 use super::version::Version;
 
@@ -94,7 +94,7 @@ pub struct Engine<T> {
     pub(super) proven: Option<Document>,
     /// Somebody wants what is rejected to be judged anew.
     pub(super) ask_again: bool,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
 }
 
 /// What has happened so far, each thing counted once.
@@ -208,31 +208,6 @@ impl<T: 'static> Engine<T> {
         now: Duration,
     ) -> Result<Outcome, DetectError> {
         self.poll_watched(detector, now, &mut Nobody)
-    }
-
-    pub(crate) fn poll_watched(
-        &mut self,
-        detector: &mut dyn Detector,
-        now: Duration,
-        watch: &mut dyn Observer<T>,
-    ) -> Result<Outcome, DetectError> {
-        let (before, rolled_back) = self.begin_poll(now, watch);
-        let now = self.now;
-        let sighting = guarded(self.policy.catch, || detector.poll(now));
-        let sighting = sighting.unwrap_or_else(|Panicked| {
-            let kind = DetectErrorKind::Panicked;
-            Err(DetectError::new(kind, "the source", PANICKED))
-        });
-        let result = match sighting {
-            Ok(sighting) => Ok(self.sighted(sighting, watch)),
-            Err(error) => Err(self.unreadable(error, watch)),
-        };
-        self.finish(&result, &before, watch);
-        Ok(match (result?, rolled_back) {
-            (newer @ (Outcome::Applied(_) | Outcome::RolledBack(_)), _) => newer,
-            (_, Some(version)) => Outcome::RolledBack(version),
-            (outcome, None) => outcome,
-        })
     }
 
     /// Takes in a document without a detector, as if one had just seen it.
@@ -414,34 +389,8 @@ impl<T: 'static> Engine<T> {
     }
 }
 
-/// One poll.
+/// What every change of state goes through.
 impl<T: 'static> Engine<T> {
-    /// Begins whatever changes the state. Returns whether a listener that joined late
-    /// failed.
-    fn begin(&mut self, now: Duration, watch: &mut dyn Observer<T>) -> bool {
-        self.now = self.now.max(now);
-        self.events.clear();
-        self.trim_history();
-        self.attend(watch)
-    }
-
-    /// Begins a poll: with what has come up since the last one, which may lead to a
-    /// rollback.
-    fn begin_poll(
-        &mut self,
-        now: Duration,
-        watch: &mut dyn Observer<T>,
-    ) -> (Condition, Option<Version>) {
-        let before = self.condition();
-        let late_failure = self.begin(now, watch);
-        self.polled = Some(self.now);
-        let rolled_back = match late_failure {
-            true => self.after_commit_errors(watch),
-            false => None,
-        };
-        (before, rolled_back.or_else(|| self.ask_on_probation(watch)))
-    }
-
     /// Raises an event: the state has just changed.
     pub(super) fn raise(&mut self, event: Event, watch: &mut dyn Observer<T>) {
         watch.event(&event);
@@ -467,36 +416,6 @@ impl<T: 'static> Engine<T> {
 
     pub(super) fn version(&self) -> Option<Version> {
         self.active().map(|active| active.version())
-    }
-
-    fn unreadable(&mut self, error: DetectError, watch: &mut dyn Observer<T>) -> DetectError {
-        if let Turn::Failed = self.source.health.fails(self.now, &error) {
-            let event = Event::SourceFailed {
-                keeping: self.version(),
-                error: error.clone(),
-            };
-            self.raise(event, watch);
-        }
-        error
-    }
-
-    fn sighted(&mut self, sighting: Sighting, watch: &mut dyn Observer<T>) -> Outcome {
-        if let Sighting::Settling { until } = sighting {
-            if let Turn::StillChanging(lasted) = self.source.health.settles(self.now, until) {
-                let keeping = self.version();
-                self.raise(Event::StillChanging { keeping, lasted }, watch);
-            }
-            return Outcome::Settling { until };
-        }
-        if let Turn::Readable(error) = self.source.health.rests() {
-            self.raise(Event::SourceReadable { error }, watch);
-        }
-        let outcome = match sighting {
-            Sighting::Changed(document) => self.offer(document, watch),
-            _ => self.weigh(watch),
-        };
-        self.ask_again &= self.source.seen.is_none();
-        outcome
     }
 }
 

@@ -33,6 +33,7 @@ mod outcome;
 #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
 pub(crate) mod path;
 mod policy;
+mod poll;
 mod report;
 mod retry;
 mod round;
