@@ -31,6 +31,27 @@ pub(super) enum Flaw {
     Text(String, At),
 }
 
+impl Flaw {
+    /// Returns where it is, if it is not about the whole text.
+    pub(super) fn at(&self) -> Option<At> {
+        match self {
+            Flaw::Nothing | Flaw::NoPath => None,
+            Flaw::TooDeep(at) | Flaw::TooMany(at) | Flaw::TooLarge(at) | Flaw::LongKey(at) => {
+                Some(*at)
+            }
+            Flaw::Twice(_, _, at) | Flaw::NoMap(_, at) | Flaw::Text(_, at) => Some(*at),
+        }
+    }
+
+    /// Returns the path to what it is in, where that is known.
+    pub(super) fn around(&self) -> Option<&[Segment]> {
+        match self {
+            Flaw::Twice(_, path, _) | Flaw::NoMap(path, _) => Some(path),
+            _ => None,
+        }
+    }
+}
+
 /// What may still be built.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {

@@ -250,60 +250,47 @@ fn language(layer: &Layer) -> &'static str {
 /// Returns what is said of a flaw.
 fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
     let layer = &document.layers()[index];
-    let mut path = match layer.content() {
-        Content::Field(path) | Content::Text(path) => String::from(&**path),
-        _ => String::new(),
+    let path = match (flaw.around(), layer.content()) {
+        (Some(around), _) => PathDisplay(around).to_string(),
+        (None, Content::Field(path) | Content::Text(path)) => String::from(&**path),
+        (None, _) => String::new(),
     };
-    let (message, at): (String, Option<At>) = match flaw {
-        Flaw::Nothing => (NOTHING.into(), None),
-        Flaw::NoPath => {
-            let message = "cannot be set by itself: a list is replaced as a whole";
-            (message.into(), None)
-        }
-        Flaw::TooDeep(at) => (
-            format!("nested more than {MAX_DEPTH} levels deep"),
-            Some(at),
-        ),
-        Flaw::TooMany(at) => {
-            let most = limits.values();
-            (
-                format!("more than the limit of {most} values and keys"),
-                Some(at),
-            )
-        }
-        Flaw::TooLarge(at) => ("its aliases (`*name`) expand to too much".into(), Some(at)),
-        Flaw::LongKey(at) => (format!("a key of more than {MAX_KEY} bytes"), Some(at)),
-        Flaw::Twice(first, around, at) => {
-            path = PathDisplay(&around).to_string();
-            // The key is not repeated: it may be one of a map of secrets.
-            let first = place(document, first);
-            let first = match (first.line(), first.column()) {
-                (Some(line), Some(column)) => {
-                    format!("; the first is at line {line} column {column}")
-                }
-                _ => String::new(),
-            };
-            (format!("this key is given twice{first}"), Some(at))
-        }
-        Flaw::NoMap(around, at) => {
-            path = PathDisplay(&around).to_string();
-            let message = "expected a mapping, or a list of mappings, to merge";
-            (message.into(), Some(at))
-        }
-        Flaw::Text(message, at) => match layer.content() {
-            Content::Document if message != UTF_16 => {
-                let language = language(layer);
-                (format!("not valid {language}: {message}"), Some(at))
-            }
-            _ if message == NOT_UTF_8 => ("expected text, found other bytes".into(), None),
-            _ => (message, None),
-        },
-    };
-    let place = match at {
+    let place = match flaw.at() {
         Some(at) => place(document, at),
         None => Place::in_origin(layer.origin().clone()),
     };
+    let message = match flaw {
+        Flaw::Nothing => NOTHING.into(),
+        Flaw::NoPath => "cannot be set by itself: a list is replaced as a whole".into(),
+        Flaw::TooDeep(_) => format!("nested more than {MAX_DEPTH} levels deep"),
+        Flaw::TooMany(_) => {
+            let most = limits.values();
+            format!("more than the limit of {most} values and keys")
+        }
+        Flaw::TooLarge(_) => "its aliases (`*name`) expand to too much".into(),
+        Flaw::LongKey(_) => format!("a key of more than {MAX_KEY} bytes"),
+        Flaw::Twice(first, ..) => given_twice(document, first),
+        Flaw::NoMap(..) => "expected a mapping, or a list of mappings, to merge".into(),
+        Flaw::Text(message, _) => match layer.content() {
+            Content::Document if message != UTF_16 => {
+                let language = language(layer);
+                format!("not valid {language}: {message}")
+            }
+            _ if message == NOT_UTF_8 => "expected text, found other bytes".into(),
+            _ => message,
+        },
+    };
     Violation::new(path, message).at(place)
+}
+
+/// The key is not repeated: it may be one of a map of secrets.
+fn given_twice(document: &Document, first: At) -> String {
+    let first = place(document, first);
+    let first = match (first.line(), first.column()) {
+        (Some(line), Some(column)) => format!("; the first is at line {line} column {column}"),
+        _ => String::new(),
+    };
+    format!("this key is given twice{first}")
 }
 
 /// Returns a place for people. The line of a single value says nothing.
