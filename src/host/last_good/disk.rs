@@ -59,6 +59,16 @@ impl Disk for Folder {
     }
 
     fn write_all(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        // The kernel ends a process that writes beyond this limit (SIGXFSZ), unless it
+        // was told otherwise, and how signals are handled is the program's to say.
+        if let Some(limit) = file_size_limit()?.filter(|limit| bytes.len() as u64 > *limit) {
+            let takes = bytes.len();
+            let message = format!(
+                "it takes {takes} bytes, and this process may write files of {limit} bytes at most \
+                 (RLIMIT_FSIZE)"
+            );
+            return Err(io::Error::new(Kind::FileTooLarge, message));
+        }
         file.write_all(bytes)
     }
 
@@ -99,6 +109,23 @@ impl Disk for Folder {
             }
         }
     }
+}
+
+/// Returns how large a file this process may write, if the kernel tells and there is a
+/// limit.
+fn file_size_limit() -> io::Result<Option<u64>> {
+    match fs::read_to_string("/proc/self/limits") {
+        Ok(limits) => Ok(file_size_limit_in(&limits)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the soft limit of the size of files in a text of `/proc/…/limits`.
+pub(super) fn file_size_limit_in(limits: &str) -> Option<u64> {
+    let mut lines = limits.lines();
+    let limit = lines.find_map(|line| line.strip_prefix("Max file size"))?;
+    limit.split_whitespace().next()?.parse().ok()
 }
 
 /// Returns why a file is not to be trusted: somebody else may have written it. It is the

@@ -408,6 +408,19 @@ fn g18_a_power_cut_at_any_call_leaves_the_old_or_the_new() {
 }
 
 #[test]
+fn g18_the_limit_of_a_file_is_read_as_linux_writes_it() {
+    let head = "Limit                     Soft Limit           Hard Limit           Units\n";
+    let cpu = "Max cpu time              unlimited            unlimited            seconds\n";
+    let limit = |soft: &str| {
+        let size = format!("Max file size             {soft:21}unlimited            bytes\n");
+        disk::file_size_limit_in(&format!("{head}{cpu}{size}"))
+    };
+    assert_eq!(limit("4096"), Some(4096));
+    assert_eq!(limit("unlimited"), None);
+    assert_eq!(disk::file_size_limit_in(head), None);
+}
+
+#[test]
 fn temporary_names_differ_and_are_known_again() {
     let (a, b) = (temporary_name("x"), temporary_name("x"));
     assert!(a != b, "{a}");
