@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::{Number, Script, gone, ms};
+use common::{Number, Script, gone, ms, skip};
 use log::{LevelFilter, Log, Metadata, Record};
 use steadyconf::{LoadError, Outcome, Reloader};
 
@@ -107,4 +107,50 @@ fn g18_a_limit_of_file_size_does_not_end_the_process() {
     limit_file_size(libc::RLIM_INFINITY);
     assert_eq!(reloader.poll_at(ms(2000)), Ok(Outcome::Unchanged));
     assert_eq!(reloader.status().last_good_error, None);
+}
+
+/// A folder from which nothing can be removed, until this is dropped.
+struct AppendOnly<'a>(&'a Path);
+
+impl<'a> AppendOnly<'a> {
+    fn new(folder: &'a Path) -> Option<Self> {
+        let set = Command::new("chattr").arg("+a").arg(folder).output();
+        set.is_ok_and(|set| set.status.success())
+            .then_some(AppendOnly(folder))
+    }
+}
+
+impl Drop for AppendOnly<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg("-a").arg(self.0).output();
+    }
+}
+
+#[test]
+fn g18_an_append_only_folder_does_not_collect_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    let script = Script::default();
+    let reloader = {
+        let Some(_append_only) = AppendOnly::new(folder.path()) else {
+            skip("an append-only folder: not root, or no such attribute here");
+            return;
+        };
+        script.shows("1");
+        let reloader = load(&script, &path).unwrap();
+        for second in 1..100 {
+            script.shows(&format!("{second}"));
+            reloader.poll_at(ms(second * 1000)).unwrap();
+        }
+        let error = reloader.status().last_good_error.unwrap_or_default();
+        assert!(error.contains("not permitted"), "{error:?}");
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(left[0].metadata().unwrap().len(), 0, "it holds no secret");
+        reloader
+    };
+    reloader.poll_at(ms(200_000)).unwrap();
+    assert_eq!(reloader.status().last_good_error, None);
+    assert_eq!(kept(&path).unwrap(), 99);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no leftovers");
 }

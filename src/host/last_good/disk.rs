@@ -2,18 +2,19 @@
 //! can let each of them fail, or the world end there.
 
 use super::super::std::format;
-use super::super::std::fs::{self, File, Metadata, OpenOptions};
-use super::super::std::hash::{BuildHasher, Hasher, RandomState};
+use super::super::std::fs::{self, File, Metadata};
 use super::super::std::io::{self, ErrorKind as Kind, Read as _, Write as _};
 use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
+use super::temporary;
 
 pub(crate) trait Disk {
     type File;
 
     /// The first bytes of what is there; none if nothing is.
     fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
-    /// A new file, that nobody else can read.
+    /// A file that nobody else can read: a new one, or an empty one that could not be
+    /// removed.
     fn create(&mut self, path: &Path) -> io::Result<Self::File>;
     fn write_all(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
     /// Until what was written is where a power cut does not reach it.
@@ -21,6 +22,7 @@ pub(crate) trait Disk {
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
     /// The same for the names in a folder.
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()>;
+    /// Removes a temporary file, or at least its content.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
     /// Removes what a process that was killed left behind for the file called
     /// `name`. If another is at work there at this moment, which should not be, it
@@ -48,14 +50,7 @@ impl Disk for Folder {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use super::super::std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        options.open(path)
+        temporary::create(path)
     }
 
     fn write_all(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -96,7 +91,13 @@ impl Disk for Folder {
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        let removed = fs::remove_file(path);
+        let denied = |error: &io::Error| error.kind() == Kind::PermissionDenied;
+        if removed.as_ref().is_err_and(denied) {
+            // The name has to stay, as in an append-only folder; secrets do not.
+            let _ = temporary::emptied(path);
+        }
+        removed
     }
 
     fn remove_leftovers(&mut self, folder: &Path, name: &str) {
@@ -104,7 +105,7 @@ impl Disk for Folder {
             return;
         };
         for entry in entries.flatten() {
-            if is_temporary(&entry.file_name().to_string_lossy(), name) {
+            if temporary::is_temporary(&entry.file_name().to_string_lossy(), name) {
                 let _ = self.remove(&entry.path());
             }
         }
@@ -137,9 +138,7 @@ pub(super) fn distrust(metadata: &Metadata) -> Option<&'static str> {
         if metadata.mode() & 0o022 != 0 {
             return Some("others may write to it, so it is not trusted; `chmod go-w` it");
         }
-        // The kernel tells who runs this process by whose its own entry is.
-        let own = fs::metadata("/proc/self").ok().map(|own| own.uid());
-        if own.is_some_and(|own| own != metadata.uid() && metadata.uid() != 0) {
+        if is_of_a_stranger(metadata) {
             return Some("it belongs to another user, so it is not trusted");
         }
     }
@@ -147,27 +146,18 @@ pub(super) fn distrust(metadata: &Metadata) -> Option<&'static str> {
     None
 }
 
-/// A name that no other process has, also where all of them have the same number,
-/// as in containers.
-pub(super) fn temporary_name(name: &str) -> String {
-    let chance = RandomState::new().build_hasher().finish();
-    format!(".{}.{chance:016x}.tmp", beginning(name))
+/// Returns whether a file belongs to somebody else than the user of this process or
+/// root, as far as the kernel tells.
+#[cfg(unix)]
+fn is_of_a_stranger(metadata: &Metadata) -> bool {
+    use super::super::std::os::unix::fs::MetadataExt;
+    let owner = metadata.uid();
+    owner != 0 && own_user().is_some_and(|own| own != owner)
 }
 
-/// What of a name is left where the rest has to fit in, too: file systems take 255
-/// bytes.
-fn beginning(name: &str) -> &str {
-    let mut end = name.len().min(200);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
-}
-
-fn is_temporary(entry: &str, name: &str) -> bool {
-    let middle = (entry.strip_prefix('.'))
-        .and_then(|rest| rest.strip_prefix(beginning(name)))
-        .and_then(|rest| rest.strip_prefix('.'))
-        .and_then(|rest| rest.strip_suffix(".tmp"));
-    middle.is_some_and(|m| m.len() == 16 && m.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Returns who runs this process. The kernel tells by whose its own entry is.
+#[cfg(unix)]
+pub(super) fn own_user() -> Option<u32> {
+    use super::super::std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").ok().map(|own| own.uid())
 }

@@ -8,6 +8,7 @@
 //! `reloader.rs`'s.
 
 mod disk;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,6 +23,7 @@ use super::std::sync::Arc;
 use super::std::{format, io};
 use crate::engine::{DetectError, DetectErrorKind, Document, LONGEST_PAUSE, Retry};
 use disk::{Disk, Folder};
+use temporary::NUMBERS;
 
 /// What could not be written is tried again after this, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -188,7 +190,8 @@ impl<D: Disk> LastGood<D> {
         let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Err(io::Error::other("not a path to a file"));
         };
-        let temporary = folder.join(disk::temporary_name(&name.to_string_lossy()));
+        let number = NUMBERS.take()?;
+        let temporary = folder.join(number.name_for(&name.to_string_lossy()));
         let written = fill(&mut self.disk, &temporary, &text)
             .and_then(|()| self.disk.rename(&temporary, &self.path))
             .and_then(|()| self.disk.sync_folder(folder));

@@ -7,7 +7,7 @@ use super::super::std::fs;
 use super::super::std::path::PathBuf;
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::{assert, assert_eq, format, vec};
-use super::disk::temporary_name;
+use super::temporary::Numbers;
 use super::*;
 use crate::engine::Layer;
 
@@ -421,16 +421,134 @@ fn g18_the_limit_of_a_file_is_read_as_linux_writes_it() {
 }
 
 #[test]
-fn temporary_names_differ_and_are_known_again() {
-    let (a, b) = (temporary_name("x"), temporary_name("x"));
-    assert!(a != b, "{a}");
+fn g18_temporary_names_are_used_and_known_again() {
+    let numbers = Numbers::none_taken();
+    let (one, two) = (numbers.take().unwrap(), numbers.take().unwrap());
+    let name = one.name_for("x");
+    assert_ne!(name, two.name_for("x"), "both are in use");
+    drop(one);
+    assert_eq!(name, numbers.take().unwrap().name_for("x"));
+
     let folder = tempfile::tempdir().unwrap();
-    let others = vec![".x.tmp", "x", ".xy.0123456789abcdef.tmp", ".x.0123.tmp"];
-    for name in others.iter().copied().chain([a.as_str(), b.as_str()]) {
+    let mut others = vec![".x.tmp", "x", ".xy.0123456789abcdef.tmp", ".x.0123.tmp"];
+    for name in others.iter().copied().chain([name.as_str()]) {
         fs::write(folder.path().join(name), "").unwrap();
     }
     Folder.remove_leftovers(folder.path(), "x");
-    let mut others = others;
     others.sort_unstable();
     assert_eq!(names(folder.path()), others);
+}
+
+#[test]
+fn g18_more_writes_at_once_than_numbers_is_an_error() {
+    let numbers = Numbers::none_taken();
+    let taken: Vec<_> = (0..usize::BITS).map(|_| numbers.take().unwrap()).collect();
+    assert!(numbers.take().is_err());
+    drop(taken);
+    assert!(numbers.take().is_ok());
+}
+
+/// A disk on which files can be made, but neither renamed nor removed.
+#[cfg(unix)]
+struct AppendOnly(Folder);
+
+#[cfg(unix)]
+impl Disk for AppendOnly {
+    type File = <Folder as Disk>::File;
+
+    fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        self.0.head(path, length)
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<Self::File> {
+        self.0.create(path)
+    }
+
+    fn write_all(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(file, bytes)
+    }
+
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()> {
+        self.0.sync(file)
+    }
+
+    fn rename(&mut self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
+        self.0.sync_folder(folder)
+    }
+
+    fn remove(&mut self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn remove_leftovers(&mut self, _: &Path, _: &str) {}
+}
+
+#[cfg(unix)]
+#[test]
+fn g18_what_cannot_be_removed_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    // One after the other, as where a reloader is made anew.
+    for n in 0..10 {
+        let mut last_good = LastGood::on(AppendOnly(Folder), &path);
+        for second in 0..10 {
+            last_good.keep(&large(n), Duration::from_secs(second * 100));
+            assert!(last_good.failure().is_some());
+        }
+    }
+    let names = names(folder.path());
+    // Other tests of this process may have had the first number at times.
+    assert!((1..5).contains(&names.len()), "{names:?}");
+    let newest = text::encode(&large(9));
+    let is_newest = |name: &String| fs::read(folder.path().join(name)).unwrap() == newest;
+    assert!(names.iter().any(is_newest), "it is written whole");
+}
+
+/// Where something else has the name of the temporary file, nothing is written to it.
+#[cfg(unix)]
+#[test]
+fn g18_only_a_leftover_of_this_user_is_written_again() {
+    use super::super::std::os::unix::fs::{PermissionsExt, chown, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join(".x.0123456789abcdef.tmp");
+    let victim = folder.path().join("victim");
+    let mode = |mode| fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+    let make = |text: &str| {
+        let _ = fs::remove_file(&at);
+        fs::write(&victim, "a victim").unwrap();
+        fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&at, text).unwrap();
+        mode(0o600);
+    };
+    let unchanged = |at: &Path, text: &str| {
+        assert!(Folder.create(at).is_err());
+        assert_eq!(fs::read_to_string(at).unwrap(), text);
+    };
+
+    make("a leftover");
+    assert_eq!(Folder.create(&at).unwrap().metadata().unwrap().len(), 0);
+    for open in [0o644, 0o620, 0o660, 0o4600] {
+        make("others have a part in it");
+        mode(open);
+        unchanged(&at, "others have a part in it");
+    }
+    make("");
+    fs::remove_file(&at).unwrap();
+    fs::hard_link(&victim, &at).unwrap();
+    unchanged(&at, "a victim");
+    fs::remove_file(&at).unwrap();
+    symlink(&victim, &at).unwrap();
+    unchanged(&at, "a victim");
+    fs::remove_file(&at).unwrap();
+    fs::create_dir(&at).unwrap();
+    assert!(Folder.create(&at).is_err());
+    fs::remove_dir(&at).unwrap();
+    make("a stranger's");
+    if chown(&at, Some(12345), None).is_ok() {
+        unchanged(&at, "a stranger's");
+    }
 }
