@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
@@ -153,4 +154,140 @@ fn g18_an_append_only_folder_does_not_collect_secrets() {
     assert_eq!(reloader.status().last_good_error, None);
     assert_eq!(kept(&path).unwrap(), 99);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no leftovers");
+}
+
+/// Loads, with this as the newest of the source; returns why it could not be kept.
+fn keep(text: &str, path: &Path) -> Option<String> {
+    let script = Script::default();
+    script.shows(text);
+    let status = load(&script, path).unwrap().status();
+    status.last_good_error.map(|error| error.to_string())
+}
+
+#[test]
+fn g18_a_link_is_followed_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let other_disk = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let elsewhere = other_disk.unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("deep")).unwrap();
+    symlink("deep", at("folder")).unwrap();
+    symlink("real.good", at("beside")).unwrap();
+    symlink("beside", at("twice")).unwrap();
+    symlink("folder/../deep/real.good", at("dotted")).unwrap();
+    symlink(elsewhere.path().join("real.good"), at("elsewhere")).unwrap();
+    let links = [
+        ("beside", at("real.good")),
+        ("twice", at("real.good")),
+        ("dotted", at("deep/real.good")),
+        ("elsewhere", elsewhere.path().join("real.good")),
+    ];
+    for (number, (name, target)) in links.iter().enumerate() {
+        let path = at(name);
+        let leads_to = fs::read_link(&path).unwrap();
+        // It dangles at first, or leads to what an earlier link led to.
+        for n in [number * 2 + 10, number * 2 + 11] {
+            assert_eq!(keep(&n.to_string(), &path), None, "{name}");
+            assert_eq!(fs::read_link(&path).unwrap(), leads_to, "{name}");
+            assert_eq!(kept(&path).unwrap() as usize, n, "{name}");
+            let metadata = fs::symlink_metadata(target).unwrap();
+            assert!(metadata.is_file(), "{name}");
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        let beside = fs::read_dir(target.parent().unwrap()).unwrap().flatten();
+        let mut names = beside.map(|entry| entry.file_name());
+        let is_temporary = |name: std::ffi::OsString| name.to_string_lossy().ends_with(".tmp");
+        assert!(!names.any(is_temporary), "{name}: leftovers");
+    }
+}
+
+#[test]
+fn g18_leftovers_beside_the_target_of_a_link_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("deep")).unwrap();
+    symlink("deep/real.good", at("last.good")).unwrap();
+    let leftover = at("deep/.real.good.0123456789abcdef.tmp");
+    fs::write(&leftover, "secrets").unwrap();
+    assert_eq!(keep("7", &at("last.good")), None);
+    assert!(!leftover.exists());
+    fs::write(&leftover, "secrets").unwrap();
+    assert_eq!(kept(&at("last.good")).unwrap(), 7);
+    assert!(!leftover.exists());
+}
+
+#[test]
+fn g18_a_link_that_leads_nowhere_good_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    symlink("there", at("here")).unwrap();
+    symlink("here", at("there")).unwrap();
+    let said = keep("1", &at("here")).unwrap();
+    assert_eq!(said, "its link leads in a circle, or too far");
+
+    symlink("missing/real.good", at("lost")).unwrap();
+    let said = keep("1", &at("lost")).unwrap();
+    let target = at("missing/real.good");
+    let where_to = format!("{}, where its link leads", target.display());
+    assert_eq!(said, format!("{where_to}: its folder does not exist"));
+    fs::create_dir(at("missing")).unwrap();
+    assert_eq!(keep("2", &at("lost")), None);
+    assert_eq!(kept(&target).unwrap(), 2);
+
+    // What is no last known good is left alone behind a link, too.
+    fs::write(at("config.yaml"), "hello: world\n").unwrap();
+    symlink("config.yaml", at("wrong")).unwrap();
+    let said = keep("1", &at("wrong")).unwrap();
+    assert!(said.contains("is left alone"), "{said}");
+    assert_eq!(
+        fs::read_to_string(at("config.yaml")).unwrap(),
+        "hello: world\n"
+    );
+    symlink(".", at("folder")).unwrap();
+    let said = keep("1", &at("folder")).unwrap();
+    assert!(said.contains("not a file"), "{said}");
+    assert!(fs::symlink_metadata(at("folder")).unwrap().is_symlink());
+}
+
+/// Whoever made a link chooses what is written to.
+#[test]
+fn g18_a_link_of_another_user_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    symlink("real.good", at("last.good")).unwrap();
+    if lchown(at("last.good"), Some(12345), None).is_err() {
+        skip("a link of another user: not root");
+        return;
+    }
+    let said = keep("1", &at("last.good")).unwrap();
+    assert!(said.contains("belongs to another user"), "{said}");
+    assert!(!at("real.good").exists());
+    lchown(at("last.good"), Some(0), None).unwrap();
+    assert_eq!(keep("1", &at("last.good")), None);
+}
+
+/// A link is read through, and what counts is the file behind it: a link may be read by
+/// all, whatever its target is.
+#[test]
+fn g18_the_target_of_a_link_is_what_is_trusted_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    symlink("real.good", at("last.good")).unwrap();
+    assert_eq!(keep("1", &at("last.good")), None);
+    assert_eq!(kept(&at("last.good")).unwrap(), 1);
+    let mode = |mode| {
+        fs::set_permissions(at("real.good"), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for open in [0o620, 0o602] {
+        mode(open);
+        let said = kept(&at("last.good")).unwrap_err().to_string();
+        assert!(said.contains("others may write to it"), "{open:o}: {said}");
+    }
+    mode(0o600);
+    if chown(at("real.good"), Some(12345), None).is_err() {
+        skip("a target of another user: not root");
+        return;
+    }
+    let said = kept(&at("last.good")).unwrap_err().to_string();
+    assert!(said.contains("belongs to another user"), "{said}");
 }

@@ -143,8 +143,8 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     let reloader = start();
     let loaded = format!("loaded v1 sha256:39a694ae0983, from {name}");
     let failed = format!(
-        "cannot write the last known good, {last_good}: No such file or directory (os error 2); \
-         it is tried again"
+        "cannot write the last known good, {last_good}: its folder does not exist; it is \
+         tried again"
     );
     assert_eq!(lines(), [(Level::Info, loaded), (Level::Warn, failed)]);
     fs::create_dir(&missing).unwrap();

@@ -4,13 +4,19 @@
 use super::super::std::format;
 use super::super::std::fs::{self, File, Metadata};
 use super::super::std::io::{self, ErrorKind as Kind, Read as _, Write as _};
-use super::super::std::path::Path;
+use super::super::std::path::{Path, PathBuf};
 use super::super::std::prelude::rust_2024::*;
 use super::temporary;
+
+/// So many links are followed, one after the other, as Linux does.
+const MOST_LINKS: usize = 40;
 
 pub(crate) trait Disk {
     type File;
 
+    /// Returns the path behind the links that `path` may be, whether or not something is
+    /// there.
+    fn target(&mut self, path: &Path) -> io::Result<PathBuf>;
     /// The first bytes of what is there; none if nothing is.
     fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
     /// A file that nobody else can read: a new one, or an empty one that could not be
@@ -35,6 +41,18 @@ pub(crate) struct Folder;
 
 impl Disk for Folder {
     type File = File;
+
+    fn target(&mut self, path: &Path) -> io::Result<PathBuf> {
+        let mut at = path.to_path_buf();
+        for _ in 0..MOST_LINKS {
+            match fs::symlink_metadata(&at) {
+                Ok(link) if link.is_symlink() => at = behind(&at, &link)?,
+                Err(error) if error.kind() != Kind::NotFound => return Err(error),
+                _ => return Ok(at),
+            }
+        }
+        Err(io::Error::other("its link leads in a circle, or too far"))
+    }
 
     fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
         match fs::metadata(path) {
@@ -110,6 +128,22 @@ impl Disk for Folder {
             }
         }
     }
+}
+
+/// Returns where one link leads. Whoever made the link chooses what is written to, so
+/// its owner has to be as trusted as that of the file.
+fn behind(at: &Path, link: &Metadata) -> io::Result<PathBuf> {
+    #[cfg(unix)]
+    if is_of_a_stranger(link) {
+        let message = format!(
+            "the link {} belongs to another user, and is not followed",
+            at.display()
+        );
+        return Err(io::Error::new(Kind::PermissionDenied, message));
+    }
+    let _ = link;
+    let to = fs::read_link(at)?;
+    Ok(at.parent().map_or(to.clone(), |folder| folder.join(to)))
 }
 
 /// Returns how large a file this process may write, if the kernel tells and there is a

@@ -13,6 +13,7 @@ mod temporary;
 mod tests;
 mod text;
 
+use alloc::borrow::Cow;
 use core::time::Duration;
 
 use super::file;
@@ -23,7 +24,7 @@ use super::std::sync::Arc;
 use super::std::{format, io};
 use crate::engine::{DetectError, DetectErrorKind, Document, LONGEST_PAUSE, Retry};
 use disk::{Disk, Folder};
-use temporary::NUMBERS;
+use temporary::Temporary;
 
 /// What could not be written is tried again after this, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -172,39 +173,60 @@ impl<D: Disk> LastGood<D> {
         }
     }
 
+    /// Removes what killed processes left behind.
     fn remove_leftovers(&mut self) {
-        if let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) {
-            let name = name.to_string_lossy();
-            self.disk.remove_leftovers(folder, &name);
+        if let Ok(target) = self.disk.target(&self.path) {
+            if let Some((folder, name)) = folder_and_name(&target) {
+                self.disk.remove_leftovers(folder, &name);
+            }
         }
     }
 
     fn write(&mut self, document: &Document) -> io::Result<()> {
         let text = text::encode(document);
-        let before = self.disk.head(&self.path, text::FAMILY.len())?;
+        let target = self.disk.target(&self.path)?;
+        self.write_to(&target, &text).map_err(|error| {
+            if target == self.path {
+                return error;
+            }
+            let target = target.display();
+            let message = format!("{target}, where its link leads: {error}");
+            io::Error::new(error.kind(), message)
+        })
+    }
+
+    /// Puts the text at a path that is no link.
+    fn write_to(&mut self, target: &Path, text: &[u8]) -> io::Result<()> {
+        let before = self.disk.head(target, text::FAMILY.len())?;
         if !before.is_empty() && before != text::FAMILY.as_bytes() {
             let message = "what is there is no last known good, and is left alone";
             return Err(io::Error::other(message));
         }
-        self.remove_leftovers();
-        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+        let Some((folder, name)) = folder_and_name(target) else {
             return Err(io::Error::other("not a path to a file"));
         };
-        let number = NUMBERS.take()?;
-        let temporary = folder.join(number.name_for(&name.to_string_lossy()));
-        let written = fill(&mut self.disk, &temporary, &text)
-            .and_then(|()| self.disk.rename(&temporary, &self.path))
+        self.disk.remove_leftovers(folder, &name);
+        let temporary = Temporary::take(folder, &name);
+        let written = fill(&mut self.disk, temporary.path(), text)
+            .and_then(|()| self.disk.rename(temporary.path(), target))
             .and_then(|()| self.disk.sync_folder(folder));
         if written.is_err() {
             // There may be nothing to remove, or no way to.
-            let _ = self.disk.remove(&temporary);
+            let _ = self.disk.remove(temporary.path());
         }
         written
     }
 }
 
+fn folder_and_name(path: &Path) -> Option<(&Path, Cow<'_, str>)> {
+    Some((path.parent()?, path.file_name()?.to_string_lossy()))
+}
+
 fn fill<D: Disk>(disk: &mut D, temporary: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = disk.create(temporary)?;
+    let mut file = disk.create(temporary).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "its folder does not exist"),
+        _ => error,
+    })?;
     disk.write_all(&mut file, text)?;
     // Before the rename: otherwise a power cut may leave the new name on bytes that
     // never reached the disk.

@@ -1,67 +1,54 @@
 //! Temporary files: what they are called, and how one that could not be removed is
 //! written again.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use super::super::std::format;
 use super::super::std::fs::{File, OpenOptions};
 use super::super::std::hash::{BuildHasher, RandomState};
 use super::super::std::io::{self, ErrorKind as Kind};
-use super::super::std::path::Path;
+use super::super::std::path::{Path, PathBuf};
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::process;
-use super::super::std::sync::OnceLock;
+use super::super::std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Keeps the names of processes apart that have the same number, as in containers.
 static CHANCE: OnceLock<RandomState> = OnceLock::new();
 
-/// Those of this process.
-pub(super) static NUMBERS: Numbers = Numbers::none_taken();
+/// The paths that this process writes to at the moment.
+static IN_USE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Numbers, with one bit for each that is taken.
-pub(super) struct Numbers(AtomicUsize);
+/// The path of a temporary file that no other write has at the moment. The same path
+/// serves one file for all the life of a process: in a folder from which nothing can be
+/// removed, leftovers do not pile up.
+pub(super) struct Temporary(PathBuf);
 
-/// A number that no other write of this process has at the moment. The same few
-/// numbers, and so the same few names, serve a process for all its life: in a folder
-/// from which nothing can be removed, leftovers do not pile up.
-pub(super) struct Number<'a> {
-    numbers: &'a Numbers,
-    bit: u32,
-}
-
-impl Numbers {
-    pub(super) const fn none_taken() -> Self {
-        Numbers(AtomicUsize::new(0))
-    }
-
-    pub(super) fn take(&self) -> io::Result<Number<'_>> {
-        let lowest = |taken: usize| (taken != usize::MAX).then(|| taken | (taken + 1));
-        let taken = (self.0).fetch_update(Ordering::AcqRel, Ordering::Acquire, lowest);
-        let Ok(taken) = taken else {
-            let message = "this process writes too many at once";
-            return Err(io::Error::other(message));
-        };
-        Ok(Number {
-            numbers: self,
-            bit: taken.trailing_ones(),
-        })
-    }
-}
-
-impl Number<'_> {
-    /// Returns the name of the temporary file for the file called `name`. No other
-    /// process uses it, nor does a child that was forked.
-    pub(super) fn name_for(&self, name: &str) -> String {
+impl Temporary {
+    /// Takes one in this folder for the file called `name`. No other process uses it, nor
+    /// does a child that was forked.
+    pub(super) fn take(folder: &Path, name: &str) -> Self {
         let chance = CHANCE.get_or_init(RandomState::new);
-        let own = chance.hash_one((process::id(), self.bit));
-        format!(".{}.{own:016x}.tmp", beginning(name))
+        let path_of = |number: u32| {
+            let own = chance.hash_one((process::id(), number));
+            folder.join(format!(".{}.{own:016x}.tmp", beginning(name)))
+        };
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut number = 0;
+        // Two reloaders of a process may keep the same file.
+        while in_use.contains(&path_of(number)) {
+            number += 1;
+        }
+        in_use.push(path_of(number));
+        Temporary(path_of(number))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
-impl Drop for Number<'_> {
+impl Drop for Temporary {
     fn drop(&mut self) {
-        let others = !(1 << self.bit);
-        self.numbers.0.fetch_and(others, Ordering::AcqRel);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.retain(|path| *path != self.0);
     }
 }
 
