@@ -79,6 +79,11 @@ impl<D: Disk> LastGood<D> {
         self.max_bytes = bytes;
     }
 
+    /// The file is no larger than this.
+    fn limit(&self) -> usize {
+        self.max_bytes.saturating_add(HEADERS)
+    }
+
     /// The path, as the user wrote it.
     pub(super) fn name(&self) -> &Arc<str> {
         &self.name
@@ -87,7 +92,7 @@ impl<D: Disk> LastGood<D> {
     /// What was written before, by this process or another.
     pub(super) fn read(&mut self) -> Result<Document, DetectError> {
         self.remove_leftovers();
-        let max = self.max_bytes.saturating_add(HEADERS);
+        let max = self.limit();
         let failed = |kind, message| DetectError::new(kind, self.name.clone(), message);
         let read = file::read_whole(&self.path, &self.name, max).map_err(|error| {
             if error.kind() != DetectErrorKind::TooLarge {
@@ -184,6 +189,14 @@ impl<D: Disk> LastGood<D> {
 
     fn write(&mut self, document: &Document) -> io::Result<()> {
         let text = text::encode(document);
+        if text.len() > self.limit() {
+            let (takes, limit) = (text.len(), self.limit());
+            let message = format!(
+                "with the names of its layers it takes {takes} bytes, and no more than {limit} \
+                 could be read back"
+            );
+            return Err(io::Error::other(message));
+        }
         let target = self.disk.target(&self.path)?;
         self.write_to(&target, &text).map_err(|error| {
             if target == self.path {

@@ -40,6 +40,44 @@ fn what_is_written_reads_back() {
 }
 
 #[test]
+fn g18_names_of_any_characters_read_back() {
+    let others = ('\u{3000}'..=char::MAX).step_by(13);
+    let characters: Vec<char> = ('\0'..'\u{3000}').chain(others).collect();
+    for some in characters.chunks(20_000) {
+        let name: String = some.iter().collect();
+        let layer = Layer::text(name.as_str(), name.as_str(), *b"x").secret();
+        let document = Document::new([layer, Layer::new(name, *b"y")]);
+        assert_eq!(text::decode(&text::encode(&document)), Ok(document));
+    }
+}
+
+#[test]
+fn g18_what_could_not_be_read_back_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    let mut last_good = LastGood::new(&path);
+    last_good.max_bytes(100);
+    last_good.keep(&doc("a: 1\n"), Duration::ZERO);
+    // Five thousand small files in folders with long names.
+    let names = (0..5000).map(|n| format!("{}/{n}.yaml", "ä".repeat(150)));
+    let many = Document::new(names.map(|name| Layer::new(name, *b"")).collect::<Vec<_>>());
+    last_good.keep(&many, Duration::ZERO);
+    let failure = last_good.failure().unwrap();
+    assert!(failure.contains("could be read back"), "{failure}");
+    assert_eq!(last_good.read(), Ok(doc("a: 1\n")), "the old one stays");
+
+    // One byte decides.
+    let with_name = |length: usize| Document::single("n".repeat(length), *b"");
+    let head = text::encode(&with_name(0)).len();
+    for (over, is_kept) in [(0, true), (1, false)] {
+        let document = with_name(last_good.limit() - head + over);
+        last_good.keep(&document, Duration::from_secs(100));
+        assert_eq!(last_good.failure().is_none(), is_kept, "{over}");
+        assert_eq!(last_good.read() == Ok(document), is_kept, "{over}");
+    }
+}
+
+#[test]
 fn g18_damage_of_any_kind_is_found() {
     let good = text::encode(&doc("greeting: hello\n"));
     for cut in 0..good.len() {
