@@ -519,9 +519,17 @@ fn g18_if_it_disappears_or_is_spoilt_it_is_written_again() {
     let reloader = world.builder().load_at(ms(0), |until| until).unwrap();
     assert_eq!(world.kept(), Some(1));
     let mut now = ms(0);
-    let spoils: [fn(&Path); 2] = [
+    let spoils: [fn(&Path); 6] = [
         |path| fs::remove_file(path).unwrap(),
         |path| fs::write(path, "").unwrap(),
+        |path| fs::write(path, [0; 50]).unwrap(),
+        |path| fs::write(path, fs::read(path).unwrap().repeat(2)).unwrap(),
+        |path| fs::write(path, &fs::read(path).unwrap()[..60]).unwrap(),
+        |path| {
+            let mut bytes = fs::read(path).unwrap();
+            bytes[..4].copy_from_slice(b"oops");
+            fs::write(path, bytes).unwrap();
+        },
     ];
     for spoil in spoils {
         spoil(&world.path());

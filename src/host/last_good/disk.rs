@@ -19,6 +19,8 @@ pub(crate) trait Disk {
     fn target(&mut self, path: &Path) -> io::Result<PathBuf>;
     /// The first bytes of what is there; none if nothing is.
     fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
+    /// Which file is there, with its length, as far as the platform tells.
+    fn identity(&mut self, path: &Path) -> Option<Identity>;
     /// A file that nobody else can read: a new one, or an empty one that could not be
     /// removed.
     fn create(&mut self, path: &Path) -> io::Result<Self::File>;
@@ -34,6 +36,34 @@ pub(crate) trait Disk {
     /// `name`. If another is at work there at this moment, which should not be, it
     /// fails to rename, says so, and tries again.
     fn remove_leftovers(&mut self, folder: &Path, name: &str);
+}
+
+/// Which file something is, and how long: what damage in place leaves as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device_and_inode: (u64, u64),
+    length: u64,
+}
+
+impl Identity {
+    #[cfg(unix)]
+    pub(super) fn of(metadata: &Metadata) -> Option<Self> {
+        use super::super::std::os::unix::fs::MetadataExt;
+        Some(Identity {
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
+
+    /// Returns whether it is the same file, shorter or longer than it was.
+    pub(super) fn has_another_length(&self, before: &Self) -> bool {
+        self.device_and_inode == before.device_and_inode && self.length != before.length
+    }
 }
 
 /// The real one.
@@ -65,6 +95,10 @@ impl Disk for Folder {
             .take(length as u64)
             .read_to_end(&mut head)?;
         Ok(head)
+    }
+
+    fn identity(&mut self, path: &Path) -> Option<Identity> {
+        fs::metadata(path).ok().as_ref().and_then(Identity::of)
     }
 
     fn create(&mut self, path: &Path) -> io::Result<File> {

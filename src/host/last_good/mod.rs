@@ -23,7 +23,7 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::{format, io};
 use crate::engine::{DetectError, DetectErrorKind, Document, LONGEST_PAUSE, Retry};
-use disk::{Disk, Folder};
+use disk::{Disk, Folder, Identity};
 use temporary::Temporary;
 
 /// What could not be written is tried again after this, at first.
@@ -43,6 +43,8 @@ pub(crate) struct LastGood<D = Folder> {
     max_bytes: usize,
     /// What it holds, as far as this process knows.
     written: Option<Document>,
+    /// Which file that is.
+    known: Option<Identity>,
     /// When it was last seen to be there.
     seen: Duration,
     failing: Option<Failing>,
@@ -69,6 +71,7 @@ impl<D: Disk> LastGood<D> {
             name: path.to_string_lossy().into(),
             max_bytes: 0,
             written: None,
+            known: None,
             seen: Duration::ZERO,
             failing: None,
         }
@@ -108,6 +111,7 @@ impl<D: Disk> LastGood<D> {
         let document = text::decode(&bytes)
             .map_err(|problem| failed(DetectErrorKind::Other, format!("damaged: {problem}")))?;
         self.written = Some(document.clone());
+        self.known = Identity::of(&metadata);
         Ok(document)
     }
 
@@ -138,13 +142,18 @@ impl<D: Disk> LastGood<D> {
         true
     }
 
-    /// Whether the file is still there, as seen now and then: it is asked for by nobody
-    /// until the day that it is needed.
+    /// Whether the file is still there, and looks as it did, as seen now and then: it is
+    /// asked for by nobody until the day that it is needed.
     fn is_there(&mut self, now: Duration) -> bool {
         if now.saturating_sub(self.seen) < CHECK_EVERY {
             return true;
         }
         self.seen = now;
+        if let (Some(known), Some(found)) = (self.known, self.disk.identity(&self.path)) {
+            if found.has_another_length(&known) {
+                return false;
+            }
+        }
         let head = self.disk.head(&self.path, text::FAMILY.len());
         // What cannot be looked at now is looked at later.
         head.map_or(true, |head| head == text::FAMILY.as_bytes())
@@ -208,10 +217,25 @@ impl<D: Disk> LastGood<D> {
         })
     }
 
+    /// Returns whether what is at this path is a last known good, whole or damaged, or
+    /// nothing. A wrong path in a configuration must not cost somebody a file.
+    fn may_replace(&mut self, target: &Path) -> io::Result<bool> {
+        let head = self.disk.head(target, text::FAMILY.len())?;
+        if head.is_empty() || head == text::FAMILY.as_bytes() {
+            return Ok(true);
+        }
+        // Nothing of the content is needed to know what this process wrote or read.
+        if self.known.is_some() && self.disk.identity(target) == self.known {
+            return Ok(true);
+        }
+        let limit = self.limit();
+        let text = self.disk.head(target, limit.saturating_add(1))?;
+        Ok(text.len() <= limit && text::was_one(&text))
+    }
+
     /// Puts the text at a path that is no link.
     fn write_to(&mut self, target: &Path, text: &[u8]) -> io::Result<()> {
-        let before = self.disk.head(target, text::FAMILY.len())?;
-        if !before.is_empty() && before != text::FAMILY.as_bytes() {
+        if !self.may_replace(target)? {
             let message = "what is there is no last known good, and is left alone";
             return Err(io::Error::other(message));
         }
@@ -222,7 +246,10 @@ impl<D: Disk> LastGood<D> {
         let temporary = Temporary::take(folder, &name);
         let written = fill(&mut self.disk, temporary.path(), text)
             .and_then(|()| self.disk.rename(temporary.path(), target))
-            .and_then(|()| self.disk.sync_folder(folder));
+            .and_then(|()| {
+                self.known = self.disk.identity(target);
+                self.disk.sync_folder(folder)
+            });
         if written.is_err() {
             // There may be nothing to remove, or no way to.
             let _ = self.disk.remove(temporary.path());

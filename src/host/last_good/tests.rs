@@ -151,6 +151,10 @@ impl Disk for Faulty {
         self.call(|real| real.head(path, length))
     }
 
+    fn identity(&mut self, path: &Path) -> Option<Identity> {
+        self.real.identity(path)
+    }
+
     fn create(&mut self, path: &Path) -> io::Result<Self::File> {
         self.call(|real| real.create(path))
     }
@@ -276,6 +280,127 @@ fn g18_what_is_something_else_is_left_alone() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "hello: world\n");
 }
 
+/// Writes this to where the last known good belongs, and keeps a document there, as a
+/// process does that was just started. Returns whether it was kept.
+fn is_replaced(bytes: &[u8]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.good");
+    fs::write(&path, bytes).unwrap();
+    let mut last_good = LastGood::new(&path);
+    last_good.keep(&large(2), Duration::ZERO);
+    match last_good.failure() {
+        None => assert_eq!(last_good.read(), Ok(large(2))),
+        Some(failure) => {
+            assert!(failure.contains("is left alone"), "{failure}");
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+    }
+    last_good.failure().is_none()
+}
+
+#[test]
+fn g18_damage_in_its_first_bytes_is_repaired() {
+    let good = text::encode(&large(1));
+    for spoilt in [0, b'\n', b'x', 0xff] {
+        for length in [1, 10, text::FAMILY.len(), text::HEAD] {
+            let mut bytes = good.clone();
+            bytes[..length].fill(spoilt);
+            assert!(is_replaced(&bytes), "{length} bytes of {spoilt}");
+        }
+    }
+    for at in 0..text::HEAD {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x80;
+        assert!(is_replaced(&bytes), "at {at}");
+    }
+    // Its content may be damaged, too: then the layers show what it is by their lengths.
+    let mut bytes = good.clone();
+    bytes[0] = b'S';
+    bytes[text::HEAD + 100] ^= 1;
+    assert!(is_replaced(&bytes));
+    for block in [512, 4096, good.len() - 5] {
+        let mut bytes = good.clone();
+        bytes[..block].fill(0);
+        assert!(is_replaced(&bytes), "a block of {block}");
+    }
+    for nothing in [0, 1, 4096] {
+        assert!(is_replaced(&vec![0; nothing]), "{nothing} NULs");
+    }
+    let mut none = text::encode(&Document::new([]));
+    none[3] = b'!';
+    assert!(is_replaced(&none));
+}
+
+#[test]
+fn g18_a_file_of_somebody_else_is_left_alone() {
+    let good = text::encode(&doc("a: 1\n"));
+    let with = |before: &[u8], after: &[u8]| [before, &good, after].concat();
+    let ends = format!("{}\nend\n", "# a script\n".repeat(20));
+    let script = format!("{:109}end\n", "# a script");
+    let mut nulls = vec![0; 600];
+    nulls.extend_from_slice(b"a database");
+    let files: [&[u8]; 9] = [
+        b"hello: world\n",
+        b"\n",
+        b"end\n",
+        ends.as_bytes(),
+        script.as_bytes(),
+        &nulls,
+        &with(b"This is how it looks:\n", b""),
+        &with(b"\xef\xbb\xbf", b""),
+        // It is too large to be one.
+        &vec![0; HEADERS + 1],
+    ];
+    for (index, bytes) in files.iter().enumerate() {
+        assert!(!is_replaced(bytes), "{index}");
+    }
+    // Damage does not move what follows, nor add to it.
+    let mut longer = with(b"", b"more\n");
+    longer[0] = b'S';
+    assert!(!is_replaced(&longer));
+}
+
+#[cfg(unix)]
+#[test]
+fn g18_what_this_process_knows_is_repaired_whatever_is_in_it() {
+    for is_written in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.good");
+        let mut writer = LastGood::new(&path);
+        writer.max_bytes(1 << 20);
+        writer.keep(&large(1), Duration::ZERO);
+        let mut last_good = if is_written {
+            writer
+        } else {
+            let mut reader = LastGood::new(&path);
+            reader.max_bytes(1 << 20);
+            reader.read().unwrap();
+            reader
+        };
+        let length = text::encode(&large(1)).len();
+        fs::write(&path, vec![b'x'; length]).unwrap();
+        last_good.keep(&large(1), CHECK_EVERY);
+        assert_eq!(last_good.failure(), None);
+        assert_eq!(last_good.read(), Ok(large(1)));
+        // Half of it is one by its beginning, and another length is noticed.
+        let half = text::encode(&large(1))[..length / 2].to_vec();
+        fs::write(&path, half).unwrap();
+        last_good.keep(&large(1), CHECK_EVERY * 2);
+        assert_eq!(last_good.read(), Ok(large(1)));
+
+        // Another file of that length is of somebody else, and so is another content.
+        let new = folder.path().join("new");
+        fs::write(&new, vec![b'x'; length]).unwrap();
+        fs::rename(&new, &path).unwrap();
+        last_good.keep(&large(1), CHECK_EVERY * 3);
+        assert!(last_good.failure().is_some());
+        fs::write(&path, "hello: world\n").unwrap();
+        last_good.keep(&large(1), CHECK_EVERY * 4);
+        assert!(last_good.failure().is_some());
+        assert_eq!(fs::read(&path).unwrap(), b"hello: world\n");
+    }
+}
+
 #[test]
 fn a_long_name_is_a_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -377,6 +502,10 @@ impl Disk for Platters {
             .get(path)
             .map(|index| &self.files[*index].written);
         Ok(there.map_or(Vec::new(), |bytes| bytes[..length].to_vec()))
+    }
+
+    fn identity(&mut self, _: &Path) -> Option<Identity> {
+        None
     }
 
     fn create(&mut self, path: &Path) -> io::Result<usize> {
@@ -499,6 +628,10 @@ impl Disk for AppendOnly {
 
     fn head(&mut self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
         self.0.head(path, length)
+    }
+
+    fn identity(&mut self, path: &Path) -> Option<Identity> {
+        self.0.identity(path)
     }
 
     fn create(&mut self, path: &Path) -> io::Result<Self::File> {

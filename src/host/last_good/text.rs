@@ -20,6 +20,9 @@ use crate::engine::{Content, Digest, Document, Layer};
 
 pub(super) const FAMILY: &str = "steadyconf last known good, format ";
 const FORMAT: &str = "1";
+/// The length of the two lines before the layers: the second is a SHA-256 sum in hex.
+pub(super) const HEAD: usize = FAMILY.len() + FORMAT.len() + 1 + "sha256:".len() + 64 + 1;
+const CUT: &str = "it ends too early";
 
 pub(super) fn encode(document: &Document) -> Vec<u8> {
     let mut body = Vec::new();
@@ -36,22 +39,50 @@ pub(super) fn encode(document: &Document) -> Vec<u8> {
 
 /// Nothing in it is believed before the checksum is found to be right.
 pub(super) fn decode(text: &[u8]) -> Result<Document, &'static str> {
-    const CUT: &str = "it ends too early";
     let (head, rest) = line(text).ok_or("it does not begin as a last known good does")?;
     let format = head.strip_prefix(FAMILY);
     match format.ok_or("it does not begin as a last known good does")? {
         FORMAT => {}
         _ => return Err("it has a format that this version does not know"),
     }
-    let (checksum, mut body) = line(rest).ok_or(CUT)?;
+    let (checksum, body) = line(rest).ok_or(CUT)?;
     if checksum != Digest::of(body).to_string() {
         return Err("its checksum does not match its content");
     }
+    Ok(Document::new(layers(body)?))
+}
+
+/// Returns whether a file that does not begin as a last known good was one before its
+/// beginning was damaged, so that it may be replaced. What a disk spoils stays where it
+/// is, so the rest is at its place. One of these has to be so:
+/// - it holds nothing but NULs, as what a power cut left of it may;
+/// - its checksum matches all that follows;
+/// - its layers are as long as they say, up to the end;
+/// - NULs have taken the place of its beginning, and it ends as one does.
+///
+/// A file of somebody else that is like this has content that nobody can miss, or was
+/// made to be taken for one.
+pub(super) fn was_one(text: &[u8]) -> bool {
+    let is_blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    if is_blank(text) {
+        return true;
+    }
+    let Some((head, body)) = text.split_at_checked(HEAD) else {
+        return false;
+    };
+    let checksum = format!("{}\n", Digest::of(body));
+    head.ends_with(checksum.as_bytes())
+        || layers(body).is_ok_and(|layers| !layers.is_empty())
+        || (is_blank(head) && body.ends_with(b"\nend\n"))
+}
+
+/// Reads what follows the checksum.
+fn layers(mut body: &[u8]) -> Result<Vec<Layer>, &'static str> {
     let mut layers = Vec::new();
     loop {
         let (head, rest) = line(body).ok_or(CUT)?;
         if head == "end" && rest.is_empty() {
-            return Ok(Document::new(layers));
+            return Ok(layers);
         }
         let (layer, rest) = layer(head, rest).ok_or("it has a layer that cannot be read")?;
         layers.push(layer);
