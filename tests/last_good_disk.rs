@@ -291,3 +291,41 @@ fn g18_the_target_of_a_link_is_what_is_trusted_or_not() {
     let said = kept(&at("last.good")).unwrap_err().to_string();
     assert!(said.contains("belongs to another user"), "{said}");
 }
+
+/// Whose files are trusted by a process that is not root's: its own, and root's.
+#[test]
+fn g18_what_root_wrote_is_trusted_by_everybody() {
+    const CHILD: &str = "STEADYCONF_OTHER_USER_CHILD";
+    const OWN: u32 = 12345;
+    let Some(folder) = std::env::var_os(CHILD) else {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.good");
+        assert_eq!(keep("1", &path), None);
+        if chown(&path, Some(OWN), None).is_err() {
+            skip("files of several users: not root");
+            return;
+        }
+        for (name, owner) in [("own", OWN), ("other", 12346), ("root", 0), ("open", 0)] {
+            let copy = folder.path().join(name);
+            fs::copy(&path, &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
+            chown(&copy, Some(owner), None).unwrap();
+            if name == "open" {
+                fs::set_permissions(&copy, fs::Permissions::from_mode(0o646)).unwrap();
+            }
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let test = "g18_what_root_wrote_is_trusted_by_everybody";
+        run_again(test, CHILD, folder.path());
+        return;
+    };
+    // SAFETY: it changes nothing but the user of this process, which has this one test.
+    assert_eq!(unsafe { libc::setresuid(OWN, OWN, OWN) }, 0);
+    let at = |name: &str| Path::new(&folder).join(name);
+    assert_eq!(kept(&at("own")).unwrap(), 1);
+    assert_eq!(kept(&at("root")).unwrap(), 1);
+    let said = kept(&at("other")).unwrap_err().to_string();
+    assert!(said.contains("belongs to another user"), "{said}");
+    let said = kept(&at("open")).unwrap_err().to_string();
+    assert!(said.contains("others may write to it"), "{said}");
+}
