@@ -316,10 +316,12 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// [`Status::from_last_good`](crate::Status::from_last_good) tell that what is active is not current, until the
     /// source is good again.
     ///
-    /// Give each program a path of its own, in a folder that is there and that it
-    /// may write to: temporary files stand in the same folder for a moment. What is
-    /// at the path is replaced only if it is empty or a last known good. A relative
-    /// path is taken from the folder that is current now.
+    /// Give each program a path of its own, in a folder that is there and that nobody
+    /// else may write to: temporary files stand in the same folder for a moment. What is
+    /// at the path is replaced only if it is empty or a last known good, whole or
+    /// damaged. If it is a link, what it leads to is replaced, and the link stays. A
+    /// relative path is taken from the folder that is current now. All of it is in
+    /// `docs/files.md`.
     ///
     /// That something was rolled back from is not remembered across a restart: a
     /// source that loads is what counts.

@@ -6,6 +6,7 @@ use super::super::std::fs::{self, File, Metadata};
 use super::super::std::io::{self, ErrorKind as Kind, Read as _, Write as _};
 use super::super::std::path::{Path, PathBuf};
 use super::super::std::prelude::rust_2024::*;
+use super::super::std::time::SystemTime;
 use super::temporary;
 
 /// So many links are followed, one after the other, as Linux does.
@@ -41,28 +42,29 @@ pub(crate) trait Disk {
 /// Which file something is, and how long: what damage in place leaves as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
+    #[cfg(unix)]
     device_and_inode: (u64, u64),
+    /// A number of a file that was deleted is soon given to another.
+    born: Option<SystemTime>,
     length: u64,
 }
 
 impl Identity {
-    #[cfg(unix)]
-    pub(super) fn of(metadata: &Metadata) -> Option<Self> {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
         use super::super::std::os::unix::fs::MetadataExt;
-        Some(Identity {
+        Identity {
+            #[cfg(unix)]
             device_and_inode: (metadata.dev(), metadata.ino()),
+            born: metadata.created().ok(),
             length: metadata.len(),
-        })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn of(_: &Metadata) -> Option<Self> {
-        None
+        }
     }
 
     /// Returns whether it is the same file, shorter or longer than it was.
     pub(super) fn has_another_length(&self, before: &Self) -> bool {
-        self.device_and_inode == before.device_and_inode && self.length != before.length
+        let length = before.length;
+        self.length != length && Identity { length, ..*self } == *before
     }
 }
 
@@ -98,7 +100,7 @@ impl Disk for Folder {
     }
 
     fn identity(&mut self, path: &Path) -> Option<Identity> {
-        fs::metadata(path).ok().as_ref().and_then(Identity::of)
+        fs::metadata(path).ok().as_ref().map(Identity::of)
     }
 
     fn create(&mut self, path: &Path) -> io::Result<File> {

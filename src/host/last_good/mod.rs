@@ -111,7 +111,7 @@ impl<D: Disk> LastGood<D> {
         let document = text::decode(&bytes)
             .map_err(|problem| failed(DetectErrorKind::Other, format!("damaged: {problem}")))?;
         self.written = Some(document.clone());
-        self.known = Identity::of(&metadata);
+        self.known = Some(Identity::of(&metadata));
         Ok(document)
     }
 
