@@ -93,16 +93,16 @@ pub mod testing;
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
     Difference, Digest, Document, Engine, Event, Failure, Final, Format, LastError, Layer, Limits,
-    Listener, ListenerError, ManualDetector, Notes, OnCommitError, Outcome, Panicked, Place,
-    Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
+    Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError, Outcome, Panicked,
+    Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
     Status, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use format::{Secret, Yaml};
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, FileDetector, Files, Handle, LoadError, Loaded, Own, Reader, Reloader, Subscription,
-    Waited, Watched,
+    Builder, FileDetector, Files, Handle, LoadError, Loaded, NamedFiles, Own, Reader, Reloader,
+    Subscription, Waited, Watched,
 };
 
 /// The README's example, compiled with the tests.

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::built::{Built, Final};
@@ -15,13 +16,18 @@ use super::format::Format;
 use super::lens::Inspect;
 use super::limits::Limits;
 use super::listener::BoxError;
+use super::named::{NamedFile, Names};
 use super::notes::{Notes, UnknownKeys};
 use super::observer::{Phase, Step, during};
 use super::report::{Place, Report, Violation};
+use super::snapshot::Snapshot;
 
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
 type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
-type Build<C, S> = Box<dyn FnMut(&C, Option<&S>) -> Result<S, BoxError> + Send>;
+type Build<C, S> = Box<dyn FnMut(&C, Option<&S>, &Document) -> Result<S, BoxError> + Send>;
+
+/// A configuration that names more files than this is taken for a mistake.
+const MAX_NAMES: usize = 1000;
 
 /// Why a document is refused, and where on its way.
 pub(crate) struct Refusal {
@@ -32,7 +38,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn of(stage: Stage, report: Report) -> Self {
+    pub(crate) fn of(stage: Stage, report: Report) -> Self {
         Refusal {
             stage,
             report,
@@ -48,12 +54,36 @@ pub(crate) enum Admitted<T> {
     Equal,
     /// It stands for the very value that is quarantined.
     Quarantined,
+    /// The value names other files than were read with it: these.
+    Names(Vec<Arc<str>>),
 }
 
-/// The values that a new one may be equal to.
+/// What a new value may be equal to.
 pub(crate) struct Known<'a, T> {
-    pub(crate) active: Option<&'a T>,
-    pub(crate) quarantined: Option<&'a T>,
+    pub(crate) active: Option<Peer<'a, T>>,
+    pub(crate) quarantined: Option<Peer<'a, T>>,
+}
+
+/// A value, and the files that it was read with.
+pub(crate) struct Peer<'a, T> {
+    pub(crate) value: &'a T,
+    pub(crate) files: &'a [NamedFile],
+}
+
+impl<'a, T> Peer<'a, T> {
+    pub(crate) fn of(snapshot: &'a Snapshot<T>) -> Self {
+        Peer {
+            value: snapshot.value(),
+            files: snapshot.document().files(),
+        }
+    }
+
+    fn map<U>(&self, part: impl FnOnce(&'a T) -> &'a U) -> Peer<'a, U> {
+        Peer {
+            value: part(self.value),
+            files: self.files,
+        }
+    }
 }
 
 /// What holds for every step: how to call code of others, the bounds, and who watches.
@@ -87,6 +117,7 @@ pub(crate) struct Admission<T> {
     validators: Vec<Validator<T>>,
     change_validators: Vec<ChangeValidator<T>>,
     equal: Option<fn(&T, &T) -> bool>,
+    names: Option<Names<T>>,
 }
 
 impl<T: 'static> Admission<T> {
@@ -100,6 +131,7 @@ impl<T: 'static> Admission<T> {
             validators: Vec::new(),
             change_validators: Vec::new(),
             equal: None,
+            names: None,
         }
     }
 
@@ -115,16 +147,25 @@ impl<T: 'static> Admission<T> {
         self.equal = Some(equal);
     }
 
-    /// The same, with something built from every value that passes, and from what was
-    /// built before.
+    /// Says which files a value names.
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(dead_code, reason = "files are the host's")
+    )]
+    pub(crate) fn names(&mut self, names: Names<T>) {
+        self.names = Some(names);
+    }
+
+    /// The same, with something built from every value that passes, from what was built
+    /// before, and from the bytes that it was read from.
     pub(crate) fn build_from<S: 'static, E: Into<BoxError>>(
         self,
-        mut build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+        mut build: impl FnMut(&T, Option<&S>, &Document) -> Result<S, E> + Send + 'static,
     ) -> Admission<Built<T, S>> {
-        Admission::of(Builds {
-            from: self,
-            build: Box::new(move |config, previous| build(config, previous).map_err(Into::into)),
-        })
+        let build: Build<T, S> = Box::new(move |config, previous, document| {
+            build(config, previous, document).map_err(Into::into)
+        });
+        Admission::of(Builds { from: self, build })
     }
 
     /// From bytes to a value that everyone is content with, or every reason
@@ -141,21 +182,30 @@ impl<T: 'static> Admission<T> {
             other => return Ok(other),
         };
         let (catch, limits) = (rules.catch, rules.limits);
-        let report = match self.validators.is_empty() && self.change_validators.is_empty() {
+        let mut report = match self.validators.is_empty() && self.change_validators.is_empty() {
             true => Report::new(),
             false => during(rules.on_step, Phase::Validate, |_| {
                 let tree = notes.tree.as_deref();
-                self.violations(catch, limits, &value, document, known.active, tree)
+                let active = known.active.as_ref().map(|active| active.value);
+                self.violations(catch, limits, &value, document, active, tree)
             }),
         };
-        let is = |known: Option<&T>| {
-            known.is_some_and(|known| self.are_said_to_be_equal(catch, known, &value))
-        };
-        let admitted = match report.is_empty() {
-            true if is(known.active) => Some(Admitted::Equal),
-            true if is(known.quarantined) => Some(Admitted::Quarantined),
-            true => return Ok(Admitted::New(value)),
+        let names = match report.is_empty() {
+            true => self.other_names(catch, &value, document, &mut report),
             false => None,
+        };
+        let is = |known: &Option<Peer<'_, T>>| {
+            known.as_ref().is_some_and(|known| {
+                known.files == document.files()
+                    && self.are_said_to_be_equal(catch, known.value, &value)
+            })
+        };
+        let admitted = match (names, report.is_empty()) {
+            (Some(names), _) => Some(Admitted::Names(names)),
+            (None, true) if is(&known.active) => Some(Admitted::Equal),
+            (None, true) if is(&known.quarantined) => Some(Admitted::Quarantined),
+            (None, true) => return Ok(Admitted::New(value)),
+            (None, false) => None,
         };
         // A destructor is the user's code, too.
         let _ = guarded(catch, move || drop(value));
@@ -166,6 +216,38 @@ impl<T: 'static> Admission<T> {
             may_pass_later: self.source.asks_the_world(),
             ..Refusal::of(Stage::Validate, report)
         })
+    }
+
+    /// Returns the names of the files that belong to a value, if others were read with
+    /// it. One that cannot be read is a reason against it.
+    fn other_names(
+        &self,
+        catch: Catch,
+        value: &T,
+        document: &Document,
+        report: &mut Report,
+    ) -> Option<Vec<Arc<str>>> {
+        let names = self.names.as_ref()?;
+        let Ok(names) = guarded(catch, || names(value)) else {
+            report.add("", format!("naming its files {PANICKED}"));
+            return None;
+        };
+        if names.len() > MAX_NAMES {
+            report.add("", format!("names more than {MAX_NAMES} files"));
+            return None;
+        }
+        let read = document.files().iter().map(NamedFile::name);
+        if !read.eq(names.iter()) {
+            return Some(names);
+        }
+        for file in document.files() {
+            if let Err(reason) = file.bytes() {
+                let message = format!("{reason}, and the configuration names it");
+                let place = Place::in_origin(file.name().clone());
+                report.push(Violation::new("", message).at(place));
+            }
+        }
+        None
     }
 
     /// Whether both values are equal, where somebody said how to tell.
@@ -332,18 +414,25 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         notes: &mut Notes,
     ) -> Result<Admitted<Built<C, S>>, Refusal> {
         let of_config = Known {
-            active: known.active.map(|built| &*built.config),
-            quarantined: known.quarantined.map(|built| &*built.config),
+            active: known
+                .active
+                .as_ref()
+                .map(|built| built.map(|built| &*built.config)),
+            quarantined: known
+                .quarantined
+                .as_ref()
+                .map(|built| built.map(|built| &*built.config)),
         };
         let config = match self.from.admit(rules, document, &of_config, notes)? {
             Admitted::New(config) => config,
             Admitted::Equal => return Ok(Admitted::Equal),
             Admitted::Quarantined => return Ok(Admitted::Quarantined),
+            Admitted::Names(names) => return Ok(Admitted::Names(names)),
         };
         let catch = rules.catch;
-        let previous = known.active.map(|built| &built.state);
+        let previous = known.active.as_ref().map(|built| &built.value.state);
         let built = during(rules.on_step, Phase::Build, |_| {
-            call_build(catch, &mut self.build, &config, previous)
+            call_build(catch, || (self.build)(&config, previous, document))
         });
         match built {
             Ok(state) => Ok(Admitted::New(Built::new(config, state))),
@@ -367,14 +456,9 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
 
 /// Builds, and returns why not. An error becomes text inside of the guard: that is the
 /// user's code, too.
-fn call_build<C, S>(
-    catch: Catch,
-    build: &mut Build<C, S>,
-    config: &C,
-    previous: Option<&S>,
-) -> Result<S, Refusal> {
+fn call_build<S>(catch: Catch, build: impl FnOnce() -> Result<S, BoxError>) -> Result<S, Refusal> {
     let built = guarded(catch, || {
-        build(config, previous).map_err(|error| (error.to_string(), error.is::<Final>()))
+        build().map_err(|error| (error.to_string(), error.is::<Final>()))
     });
     let (reason, is_final) = match built {
         Ok(Ok(state)) => return Ok(state),

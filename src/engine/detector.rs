@@ -1,6 +1,7 @@
 //! The seam between the engine and the world: how a change is noticed. The one
 //! for files is `host/file/`.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::document::Document;
@@ -43,4 +44,12 @@ pub trait Detector {
     /// Asks that the next look trusts no cheap evidence, such as an unchanged
     /// time stamp, and takes the content itself. An operator said "now".
     fn refresh(&mut self) {}
+
+    /// Asks that the next poll also reads the files of these names, as one generation
+    /// with the rest, and no others: see [`Document::with_files`]. The active
+    /// configuration, or one that may become active, names them. A detector that reads
+    /// no files does nothing.
+    fn also_read(&mut self, names: &[Arc<str>]) {
+        let _ = names;
+    }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::digest::Digest;
+use super::named::NamedFile;
 
 /// One source's bytes, with the name under which people know it.
 ///
@@ -107,6 +108,11 @@ impl Layer {
         &self.bytes
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) fn share(&self) -> Arc<[u8]> {
+        self.bytes.clone()
+    }
+
     /// What the bytes stand for.
     #[must_use]
     pub fn content(&self) -> &Content {
@@ -164,6 +170,7 @@ impl fmt::Debug for Layer {
 #[derive(Clone)]
 pub struct Document {
     layers: Arc<[Layer]>,
+    files: Arc<[NamedFile]>,
 }
 
 impl Document {
@@ -171,12 +178,35 @@ impl Document {
     pub fn new(layers: impl Into<Arc<[Layer]>>) -> Self {
         Document {
             layers: layers.into(),
+            files: Arc::default(),
         }
     }
 
     /// A document of one layer.
     pub fn single(origin: impl Into<Arc<str>>, bytes: impl Into<Arc<[u8]>>) -> Self {
         Document::new([Layer::new(origin, bytes)])
+    }
+
+    /// The same layers, with the files that they name.
+    #[must_use]
+    pub fn with_files(self, files: impl Into<Arc<[NamedFile]>>) -> Self {
+        let files = files.into();
+        Document { files, ..self }
+    }
+
+    /// Returns the files that the configuration names, in its order; see
+    /// `Builder::also_watch`. They are no layers: formats do not read them.
+    #[must_use]
+    pub fn files(&self) -> &[NamedFile] {
+        &self.files
+    }
+
+    /// Returns the bytes of a file that the configuration names, by the path that it has
+    /// there. `None` if it names no such file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        let file = self.files.iter().find(|file| **file.name() == *name)?;
+        file.bytes().ok()
     }
 
     /// The layers, the lowest precedence first.
@@ -191,12 +221,15 @@ impl Document {
         self.layers.iter().map(|l| l.origin.clone()).collect()
     }
 
-    /// How many bytes all the layers have together.
+    /// How many bytes all the layers and files have together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.layers
+        let layers = self.layers.iter().map(|layer| layer.bytes.len());
+        let files = self
+            .files
             .iter()
-            .fold(0, |sum, layer| sum.saturating_add(layer.bytes.len()))
+            .map(|file| file.bytes().map_or(0, <[u8]>::len));
+        layers.chain(files).fold(0, usize::saturating_add)
     }
 
     /// Whether there is no byte at all.
@@ -205,12 +238,17 @@ impl Document {
         self.len() == 0
     }
 
-    /// The digest of the content; see [`Digest`] for how to compare it by hand.
-    /// Layers that belong to this process are left out of it.
+    /// The digest of the content; see [`Digest`] for how to compare it by hand: the files
+    /// that the configuration names come after its layers. Layers that belong to this
+    /// process are left out of it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let of_the_source = self.layers.iter().filter(|layer| !layer.overriding);
-        Digest::of_parts(of_the_source.map(Layer::bytes))
+        let files = self
+            .files
+            .iter()
+            .map(|file| file.bytes().unwrap_or_default());
+        Digest::of_parts(of_the_source.map(Layer::bytes).chain(files))
     }
 
     /// The same without the layers that belong to this process.
@@ -220,7 +258,7 @@ impl Document {
             return self.clone();
         }
         let layers = self.layers.iter().filter(|layer| !layer.overriding);
-        Document::new(layers.cloned().collect::<Vec<_>>())
+        Document::new(layers.cloned().collect::<Vec<_>>()).with_files(self.files.clone())
     }
 
     /// The same with these layers after the others.
@@ -229,14 +267,15 @@ impl Document {
         if more.is_empty() {
             return self.clone();
         }
-        Document::new([&self.layers, more].concat())
+        Document::new([&self.layers, more].concat()).with_files(self.files.clone())
     }
 }
 
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         // A poll that finds nothing new compares a document with itself.
-        Arc::ptr_eq(&self.layers, &other.layers) || self.layers == other.layers
+        let layers = Arc::ptr_eq(&self.layers, &other.layers) || self.layers == other.layers;
+        layers && (Arc::ptr_eq(&self.files, &other.files) || self.files == other.files)
     }
 }
 

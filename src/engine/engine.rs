@@ -13,12 +13,12 @@ use core::fmt;
 use core::time::Duration;
 
 use super::active::{Accepted, Active, Standing};
-use super::admission::Admitted;
+use super::admission::{Admitted, Refusal};
 use super::built::Built;
 use super::catch::{Catch, guarded};
 use super::detector::{Detector, Sighting};
 use super::document::Document;
-use super::error::{DetectError, Rejection, RollbackError};
+use super::error::{DetectError, Rejection, RollbackError, Stage};
 use super::event::Event;
 use super::format::Format;
 use super::history::History;
@@ -29,6 +29,7 @@ use super::notes::Notes;
 use super::observer::{Nobody, Observer, Phase, Step};
 use super::outcome::Outcome;
 use super::policy::{Policy, SHORTEST_PAUSE, options};
+use super::report::Violation;
 use super::snapshot::Snapshot;
 use super::source::{Health, Source};
 use super::status::{Failure, Status};
@@ -94,6 +95,9 @@ pub struct Engine<T> {
     pub(super) proven: Option<Document>,
     /// Somebody wants what is rejected to be judged anew.
     pub(super) ask_again: bool,
+    /// The files that content names which was not read with them: the detector is to
+    /// read these.
+    pub(super) names: Option<Vec<Arc<str>>>,
     pub(super) events: Vec<Event>,
 }
 
@@ -126,6 +130,7 @@ impl<T: 'static> Engine<T> {
             history: History::new(),
             proven: None,
             ask_again: false,
+            names: None,
             events: Vec::new(),
         }
     }
@@ -166,10 +171,11 @@ impl<T: 'static> Engine<T> {
     /// If the engine has polled already.
     pub fn build_from<S: 'static, E: Into<BoxError>>(
         self,
-        build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+        mut build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
     ) -> Engine<Built<T, S>> {
         let unused = self.active.is_none() && self.polled.is_none();
         assert!(unused, "build() belongs before the first poll");
+        let build = move |config: &T, previous: Option<&S>, _: &Document| build(config, previous);
         Engine::with(self.policy.build_from(build))
     }
 
@@ -261,6 +267,11 @@ impl<T: 'static> Engine<T> {
         watch.step(Step::Ends(Phase::LastGood));
         let value = match admitted {
             Ok(Admitted::New(value)) => value,
+            Ok(Admitted::Names(_)) => {
+                let report = Violation::new("", "was kept without the files that it names").into();
+                let refusal = Refusal::of(Stage::Validate, report);
+                return Err(rejected(refusal, &document));
+            }
             Ok(_) => unreachable!("nothing is known that it could be equal to"),
             Err(refusal) => return Err(rejected(refusal, &document)),
         };

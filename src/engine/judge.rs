@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 
 use super::active::Bytes;
-use super::admission::{Admitted, Known, Refusal, Rules};
+use super::admission::{Admitted, Known, Peer, Refusal, Rules};
 use super::document::Document;
 use super::engine::Engine;
 use super::error::Rejection;
@@ -94,6 +94,10 @@ impl<T: 'static> Engine<T> {
             Ok(Admitted::New(value)) => self.accept(value, document, notes, watch),
             Ok(Admitted::Equal) => self.adopt(document, notes, watch),
             Ok(Admitted::Quarantined) => self.stays_quarantined(document, notes),
+            Ok(Admitted::Names(names)) => {
+                self.names = Some(names);
+                Outcome::Settling { until: self.now }
+            }
             Err(refusal) => {
                 let retry = refusal.may_pass_later.then(|| self.back_off());
                 self.reject(rejected(refusal, &document), retry, watch)
@@ -114,8 +118,8 @@ impl<T: 'static> Engine<T> {
         };
         let active = self.active.as_ref();
         let known = Known {
-            active: active.map(|active| active.accepted.snapshot.value()),
-            quarantined: quarantined.map(|quarantined| quarantined.snapshot.value()),
+            active: active.map(|active| Peer::of(&active.accepted.snapshot)),
+            quarantined: quarantined.map(|quarantined| Peer::of(&quarantined.snapshot)),
         };
         let mut rules = Rules {
             catch: self.policy.catch,

@@ -27,6 +27,7 @@ pub(crate) mod listeners;
 mod manual;
 mod masks;
 mod moment;
+mod named;
 mod notes;
 pub(crate) mod observer;
 mod outcome;
@@ -69,6 +70,7 @@ pub use manual::ManualDetector;
 pub(crate) use masks::{Covered, Masks};
 #[cfg(feature = "std")]
 pub(crate) use moment::WallClock;
+pub use named::NamedFile;
 #[cfg(feature = "yaml")]
 pub(crate) use notes::MAX_UNKNOWN_KEYS;
 pub use notes::{Notes, UnknownKeys};

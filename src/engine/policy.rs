@@ -9,6 +9,7 @@ use super::active::Standing;
 use super::admission::Admission;
 use super::built::{Built, OfConfig};
 use super::catch::{Catch, plain_call};
+use super::document::Document;
 use super::format::Format;
 use super::history::DEFAULT_KEEP;
 use super::jitter::Jitter;
@@ -63,7 +64,7 @@ impl<T: 'static> Policy<T> {
     /// The same for what is built from every value that passes.
     pub(crate) fn build_from<S: 'static, E: Into<BoxError>>(
         self,
-        build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+        build: impl FnMut(&T, Option<&S>, &Document) -> Result<S, E> + Send + 'static,
     ) -> Policy<Built<T, S>> {
         Policy {
             admission: self.admission.build_from(build),

@@ -22,22 +22,38 @@ impl<T: 'static> Engine<T> {
         watch: &mut dyn Observer<T>,
     ) -> Result<Outcome, DetectError> {
         let (before, rolled_back) = self.begin_poll(now, watch);
-        let now = self.now;
-        let sighting = guarded(self.policy.catch, || detector.poll(now));
-        let sighting = sighting.unwrap_or_else(|Panicked| {
-            let kind = DetectErrorKind::Panicked;
-            Err(DetectError::new(kind, "the source", PANICKED))
-        });
-        let result = match sighting {
-            Ok(sighting) => Ok(self.sighted(sighting, watch)),
-            Err(error) => Err(self.unreadable(error, watch)),
-        };
+        let mut result = self.ask(detector, watch);
+        if let Some(names) = self.names.take() {
+            // At once: there is nothing else to wait for.
+            let _ = guarded(self.policy.catch, || detector.also_read(&names));
+            result = self.ask(detector, watch);
+            // It was asked once. What it does not read now, it may read later.
+            self.names = None;
+        }
         self.finish(&result, &before, watch);
         Ok(match (result?, rolled_back) {
             (newer @ (Outcome::Applied(_) | Outcome::RolledBack(_)), _) => newer,
             (_, Some(version)) => Outcome::RolledBack(version),
             (outcome, None) => outcome,
         })
+    }
+
+    /// Asks the detector, and takes in what it saw.
+    fn ask(
+        &mut self,
+        detector: &mut dyn Detector,
+        watch: &mut dyn Observer<T>,
+    ) -> Result<Outcome, DetectError> {
+        let now = self.now;
+        let sighting = guarded(self.policy.catch, || detector.poll(now));
+        let sighting = sighting.unwrap_or_else(|Panicked| {
+            let kind = DetectErrorKind::Panicked;
+            Err(DetectError::new(kind, "the source", PANICKED))
+        });
+        match sighting {
+            Ok(sighting) => Ok(self.sighted(sighting, watch)),
+            Err(error) => Err(self.unreadable(error, watch)),
+        }
     }
 
     /// Begins whatever changes the state. Returns whether a listener that joined late

@@ -477,7 +477,8 @@ fn is_same<T: 'static>(
     a: &Snapshot<T>,
     b: &Snapshot<T>,
 ) -> bool {
-    a.document() == b.document() || admission.are_equal(catch, a, b)
+    a.document() == b.document()
+        || a.document().files() == b.document().files() && admission.are_equal(catch, a, b)
 }
 
 fn applied<T>(catch: Catch, change: Option<&Change<T>>, new: &Arc<Snapshot<T>>) -> Event {

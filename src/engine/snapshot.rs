@@ -109,6 +109,14 @@ impl<T> Snapshot<T> {
         &self.lens
     }
 
+    /// Returns the bytes of a file that the configuration names, by the path that it has
+    /// there: the very ones that were read with this configuration. `None` if it names no
+    /// such file; see `Builder::also_watch`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.document.file(name)
+    }
+
     /// The bytes that the value was made from. They may hold secrets.
     #[must_use]
     pub fn document(&self) -> &Document {

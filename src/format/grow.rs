@@ -16,6 +16,7 @@ use crate::engine::path::Segment;
 pub(super) enum Flaw {
     /// There is no value.
     Nothing,
+    Utf16,
     TooDeep(At),
     TooMany(At),
     /// Aliases, keys or tags stand for too many bytes.
@@ -35,7 +36,7 @@ impl Flaw {
     /// Returns where it is, if it is not about the whole text.
     pub(super) fn at(&self) -> Option<At> {
         match self {
-            Flaw::Nothing | Flaw::NoPath => None,
+            Flaw::Nothing | Flaw::Utf16 | Flaw::NoPath => None,
             Flaw::TooDeep(at) | Flaw::TooMany(at) | Flaw::TooLarge(at) | Flaw::LongKey(at) => {
                 Some(*at)
             }

@@ -136,7 +136,6 @@ impl Inspect for Tree {
 }
 
 const NOTHING: &str = "holds no value, only comments or nothing";
-const UTF_16: &str = "this is UTF-16; save it as UTF-8";
 const NOT_UTF_8: &str = "not UTF-8";
 const TWO_MARKS: &str = "begins with two byte order marks (U+FEFF); remove one";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -201,7 +200,7 @@ fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Re
 fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
     let bytes = layer.bytes();
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
-        return Err(Flaw::Text(UTF_16.into(), at));
+        return Err(Flaw::Utf16);
     }
     match core::str::from_utf8(bytes) {
         Ok(text) => {
@@ -261,6 +260,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
     };
     let message = match flaw {
         Flaw::Nothing => NOTHING.into(),
+        Flaw::Utf16 => "this is UTF-16; save it as UTF-8".into(),
         Flaw::NoPath => "cannot be set by itself: a list is replaced as a whole".into(),
         Flaw::TooDeep(_) => format!("nested more than {MAX_DEPTH} levels deep"),
         Flaw::TooMany(_) => {
@@ -272,7 +272,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
         Flaw::Twice(first, ..) => given_twice(document, first),
         Flaw::NoMap(..) => "expected a mapping, or a list of mappings, to merge".into(),
         Flaw::Text(message, _) => match layer.content() {
-            Content::Document if message != UTF_16 => {
+            Content::Document => {
                 let language = language(layer);
                 format!("not valid {language}: {message}")
             }

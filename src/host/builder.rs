@@ -10,6 +10,7 @@ use super::core::Core;
 use super::file::FileDetector;
 use super::last_good::LastGood;
 use super::load::{First, LoadError};
+use super::named::NamedFiles;
 #[cfg(feature = "yaml")]
 use super::overlay;
 use super::overlay::Overlay;
@@ -19,7 +20,7 @@ use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use crate::engine::{
-    BoxError, Built, Detector, Engine, Format, Jitter, Layer, Limits, Policy, options,
+    BoxError, Built, Detector, Document, Engine, Format, Jitter, Layer, Limits, Policy, options,
 };
 
 /// A first load that finds the file moving waits this long for it to come to
@@ -159,6 +160,45 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
         self.file(|file| file.settle(time))
     }
 
+    /// Also watches the files that the configuration names, such as a certificate and its
+    /// key: `names` is called with each valid configuration, and adds their paths.
+    ///
+    /// They are part of what is watched: the configuration and its files are read as one
+    /// generation and settle together, so that a pair is never half new; a new
+    /// certificate is a new version, and may be rolled back from. Their bytes are in
+    /// [`Snapshot::file`](crate::Snapshot::file), and in
+    /// [`build_with_files`](Self::build_with_files). The list may change with every
+    /// configuration; then it is parsed once more, with its new files.
+    ///
+    /// A file that is missing or cannot be read, or more than 1000 of them, reject the
+    /// configuration. Together with all other files they are within
+    /// [`Limits::bytes`](crate::Limits::bytes). A relative path is taken from the folder
+    /// that is current when it is first read. The last known good holds them, too.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("config.yaml");
+    /// # let cert = folder.path().join("cert.pem");
+    /// # std::fs::write(&path, format!("cert: {}", cert.display()))?;
+    /// # std::fs::write(&cert, "-----BEGIN CERTIFICATE-----")?;
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Config { cert: String }
+    /// let reloader = steadyconf::Reloader::<Config>::from_file(&path)
+    ///     .also_watch(|config, files| files.add(&config.cert))
+    ///     .load()?;
+    /// let config = reloader.handle().load();
+    /// assert!(config.file(&config.cert).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn also_watch(mut self, names: impl Fn(&T, &mut NamedFiles) + Send + 'static) -> Self {
+        self.policy.admission.names(Box::new(move |config| {
+            let mut files = NamedFiles::default();
+            names(config, &mut files);
+            files.names
+        }));
+        self
+    }
+
     fn file(mut self, change: impl FnOnce(FileDetector) -> FileDetector) -> Self {
         self.watched = Files(change(self.watched.0));
         self
@@ -223,7 +263,21 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// snapshot; see [`Engine::build_from`].
     pub fn build_from<S, E>(
         self,
-        build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+        mut build: impl FnMut(&T, Option<&S>) -> Result<S, E> + Send + 'static,
+    ) -> Builder<Built<T, S>, W>
+    where
+        S: Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        self.build_with_files(move |config, previous, _| build(config, previous))
+    }
+
+    /// The same, where `build` also gets the document that the configuration was read
+    /// from, with the files that it names: [`Document::file`]. See
+    /// [`also_watch`](Self::also_watch).
+    pub fn build_with_files<S, E>(
+        self,
+        build: impl FnMut(&T, Option<&S>, &Document) -> Result<S, E> + Send + 'static,
     ) -> Builder<Built<T, S>, W>
     where
         S: Send + Sync + 'static,

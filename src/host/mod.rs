@@ -13,6 +13,7 @@ mod file;
 mod last_good;
 mod load;
 mod logging;
+mod named;
 mod overlay;
 mod reloader;
 mod shared;
@@ -30,6 +31,7 @@ pub use builder::{Builder, Files, Own, Watched};
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 pub use load::LoadError;
+pub use named::NamedFiles;
 pub use reloader::Reloader;
 pub use subscriptions::Subscription;
 

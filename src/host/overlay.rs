@@ -24,6 +24,10 @@ impl Detector for Overlay {
     fn refresh(&mut self) {
         self.detector.refresh();
     }
+
+    fn also_read(&mut self, names: &[Arc<str>]) {
+        self.detector.also_read(names);
+    }
 }
 
 /// The variables that begin with `prefix` and a separator, as layers of one field

@@ -31,4 +31,9 @@ impl<D: Detector> Detector for Arc<Mutex<D>> {
         let mut detector = self.lock().unwrap_or_else(PoisonError::into_inner);
         detector.refresh();
     }
+
+    fn also_read(&mut self, names: &[Arc<str>]) {
+        let mut detector = self.lock().unwrap_or_else(PoisonError::into_inner);
+        detector.also_read(names);
+    }
 }

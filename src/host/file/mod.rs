@@ -217,16 +217,22 @@ impl FileDetector {
             // Equal bytes may be the same half of two writes.
             self.settle.disturb();
         }
-        let document = Document::new(
-            seen.iter()
-                .filter_map(|s| s.layer.clone())
-                .collect::<Vec<_>>(),
-        );
+        let document = self.document_of(&seen);
         Ok(match self.settle.see(document.clone(), now) {
             Settled::Unchanged => self.rest(),
             Settled::Ready => self.offer(),
             Settled::Waiting(until) => self.wait(until, document, seen, now),
         })
+    }
+
+    fn document_of(&self, seen: &[Seen]) -> Document {
+        let all = || self.members().zip(seen);
+        let layers = all().filter(|(member, _)| !member.is_named());
+        let layers: Vec<_> = layers
+            .filter_map(|(_, seen)| seen.layer().cloned())
+            .collect();
+        let files = all().filter_map(|(member, seen)| member.as_named(seen));
+        Document::new(layers).with_files(files.collect::<Vec<_>>())
     }
 
     /// Whether the stamps alone show that nothing happened since the last read.
@@ -248,7 +254,7 @@ impl FileDetector {
         for (index, member) in self.members().enumerate() {
             self.meanwhile(Step::Stamped(index));
             let seen = member.read(left, hold)?;
-            let bytes = seen.layer.as_ref().map_or(0, |layer| layer.bytes().len());
+            let bytes = seen.layer().map_or(0, |layer| layer.bytes().len());
             left = left.saturating_sub(bytes);
             all.push(seen);
             self.meanwhile(Step::Read(index));
@@ -377,6 +383,20 @@ impl Detector for FileDetector {
     fn refresh(&mut self) {
         self.refresh = true;
     }
+
+    fn also_read(&mut self, names: &[Arc<str>]) {
+        let known = self.sources.iter_mut().find(|source| source.is_named());
+        match known {
+            Some(named) => named.name(names),
+            None => {
+                let mut named = Source::named();
+                named.name(names);
+                self.sources.push(named);
+            }
+        }
+        // What was read without them is no evidence of a generation.
+        self.refresh = true;
+    }
 }
 
 /// Returns the bytes of a file that is not watched, and what is known of the very file
@@ -395,8 +415,18 @@ pub(super) fn read_whole(
 
 /// Returns what is said of an error. `max` is the limit for all files together.
 fn describe(error: ReadError, origin: &Arc<str>, max: usize, is_one: bool) -> DetectError {
+    let is_too_large = matches!(error, ReadError::TooLarge);
+    let (kind, message) = in_words(error, max);
+    let message = match is_too_large && !is_one {
+        true => format!("all files together are {message}"),
+        false => message,
+    };
+    DetectError::new(kind, origin.clone(), message)
+}
+
+fn in_words(error: ReadError, max: usize) -> (DetectErrorKind, String) {
     use DetectErrorKind as Kind;
-    let (kind, message) = match error {
+    match error {
         ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
         ReadError::NotAFolder(what) => (Kind::NotAFile, format!("expected a folder, found {what}")),
         ReadError::TooMany(max) => (Kind::TooLarge, format!("holds more than {max} files")),
@@ -406,12 +436,7 @@ fn describe(error: ReadError, origin: &Arc<str>, max: usize, is_one: bool) -> De
             format!("the name of a file in it is not UTF-8: {name}"),
         ),
         ReadError::TooLarge => {
-            let all = if is_one {
-                ""
-            } else {
-                "all files together are "
-            };
-            let message = format!("{all}larger than the limit of {max} bytes");
+            let message = format!("larger than the limit of {max} bytes");
             (Kind::TooLarge, message)
         }
         ReadError::Io(error) => match error.kind() {
@@ -421,6 +446,5 @@ fn describe(error: ReadError, origin: &Arc<str>, max: usize, is_one: bool) -> De
             }
             _ => (Kind::Other, error.to_string()),
         },
-    };
-    DetectError::new(kind, origin.clone(), message)
+    }
 }

@@ -9,13 +9,13 @@ use super::super::std::path::{Path, PathBuf, absolute};
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
 use super::super::std::{format, vec};
-use super::Failed;
 use super::read::{self, ReadError};
 use super::stamp::Stamp;
 use super::watched::Watched;
-use super::witness::Seen;
+use super::witness::{Found, Seen};
+use super::{Failed, in_words};
 use crate::engine::path::{PathDisplay, Segment};
-use crate::engine::{Layer, is_blank};
+use crate::engine::{Layer, NamedFile, is_blank};
 
 /// A folder of more files than this is taken for the wrong folder.
 const MAX_FILES: usize = 1000;
@@ -42,6 +42,9 @@ pub(super) enum Kind {
     Keys,
     /// The same, where values and the folder may be empty.
     EmptyKeys,
+    /// Files that the configuration names. One that cannot be read is no trouble of the
+    /// source: the configuration that names it has to go, and another to come.
+    Named,
 }
 
 /// One file of the set.
@@ -69,11 +72,39 @@ impl Source {
         }
     }
 
+    /// Files that the configuration names, of which none is known yet.
+    pub(super) fn named() -> Self {
+        Source {
+            members: vec![],
+            ..Source::new(Kind::Named, Path::new(""))
+        }
+    }
+
+    pub(super) fn is_named(&self) -> bool {
+        self.kind == Kind::Named
+    }
+
+    /// From now on, the files are these. Those that were there before keep what is known
+    /// of them.
+    pub(super) fn name(&mut self, names: &[Arc<str>]) {
+        let mut before = core::mem::take(&mut self.members);
+        for name in names {
+            let known = before.iter().position(|member| member.origin == *name);
+            self.members.push(match known {
+                Some(at) => before.swap_remove(at),
+                None => {
+                    let path = Path::new(&**name);
+                    let path = absolute(path).unwrap_or_else(|_| path.to_path_buf());
+                    Member::new(Kind::Named, path, name.clone(), String::new())
+                }
+            });
+        }
+    }
+
     /// Returns the path and its name, if it is one of a file.
     pub(super) fn file(&self) -> Option<(&Path, &str)> {
-        self.folder
-            .is_none()
-            .then_some((&*self.path, &*self.origin))
+        let is_file = matches!(self.kind, Kind::File | Kind::Optional);
+        is_file.then_some((&*self.path, &*self.origin))
     }
 
     /// Lets keys, and a folder of them, be empty.
@@ -242,6 +273,10 @@ impl Member {
         self.kind == Kind::Optional
     }
 
+    pub(super) fn is_named(&self) -> bool {
+        self.kind == Kind::Named
+    }
+
     pub(super) fn take_stamp(&mut self) -> Result<(), Failed> {
         self.watched.stamp = Some(self.stamp()?);
         Ok(())
@@ -258,6 +293,7 @@ impl Member {
     fn missing(&self, error: ReadError) -> Result<Stamp, Failed> {
         let is_gone = matches!(&error, ReadError::Io(e) if e.kind() == ErrorKind::NotFound);
         match self.kind {
+            Kind::Named => Ok(Stamp::ABSENT),
             _ if !is_gone => Err(Failed::at(&self.origin, error)),
             Kind::File => Err(Failed::at(&self.origin, error)),
             Kind::Optional => Ok(Stamp::ABSENT),
@@ -272,6 +308,9 @@ impl Member {
     /// Reads it as a layer, or finds it missing where it may be. It is kept open if
     /// `hold` says so and it is new.
     pub(super) fn read(&self, max: usize, hold: bool) -> Result<Seen, Failed> {
+        if self.kind == Kind::Named {
+            return self.read_named(max, hold);
+        }
         if self.watched.stamp == Some(Stamp::ABSENT) {
             // One that vanished from its folder after it was listed is no longer
             // of the set.
@@ -297,6 +336,38 @@ impl Member {
         Ok(Seen::new(layer, opened, hold && self.watched.is_new()))
     }
 
+    /// Reads a file that the configuration names, or finds out why it cannot be read.
+    fn read_named(&self, max: usize, hold: bool) -> Result<Seen, Failed> {
+        let is_absent = self.watched.stamp == Some(Stamp::ABSENT);
+        match read::bounded(&self.path, max) {
+            // It came to be there since its stamp was taken.
+            Ok(_) if is_absent => Err(Failed::Moved),
+            Ok(mut opened) => {
+                self.watched.must_still_be(&opened.stamp)?;
+                let layer = self.layer(core::mem::take(&mut opened.bytes));
+                Ok(Seen::new(layer, opened, hold && self.watched.is_new()))
+            }
+            Err(ReadError::Io(error)) if !is_absent && self.is_of_now(error.kind()) => {
+                Err(Failed::Moved)
+            }
+            Err(ReadError::TooLarge) => {
+                let reason = "makes all files together larger than the limit";
+                Ok(Seen::unreadable(self.watched.stamp, reason.into()))
+            }
+            Err(error) => Ok(Seen::unreadable(self.watched.stamp, in_words(error, max).1)),
+        }
+    }
+
+    /// Returns what was found as a file that the configuration names.
+    pub(super) fn as_named(&self, seen: &Seen) -> Option<NamedFile> {
+        let name = self.origin.clone();
+        match &seen.found {
+            _ if self.kind != Kind::Named => None,
+            Found::Layer(layer) => Some(NamedFile::new(name, layer.share())),
+            Found::Nothing(reason) => Some(NamedFile::unreadable(name, &**reason)),
+        }
+    }
+
     /// Whether an error is of this moment: somebody holds a lease on the file and is
     /// asked to give it back (`fcntl(2)`, `F_SETLEASE`), or the file was just removed.
     fn is_of_now(&self, error: ErrorKind) -> bool {
@@ -307,7 +378,7 @@ impl Member {
     pub(super) fn layer(&self, mut bytes: Vec<u8>) -> Layer {
         let origin = self.origin.clone();
         match self.kind {
-            Kind::File | Kind::DropIns => Layer::new(origin, bytes),
+            Kind::File | Kind::DropIns | Kind::Named => Layer::new(origin, bytes),
             Kind::Optional => Layer::new(origin, bytes).optional(),
             Kind::Keys | Kind::EmptyKeys => {
                 // `echo` and editors end the last line; the value does not.

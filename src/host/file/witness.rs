@@ -23,10 +23,17 @@ pub(super) struct Witness {
 /// What one look found of one file.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// `None` if it may be missing, and is.
-    pub(super) layer: Option<Layer>,
+    pub(super) found: Found,
     stamp: Option<Stamp>,
     held: Option<Held>,
+}
+
+/// What is to be had of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Layer(Layer),
+    /// It may be missing, or unreadable, and is, for this reason.
+    Nothing(String),
 }
 
 /// A file that is kept open.
@@ -48,7 +55,7 @@ impl Witness {
         let all = self.seen.iter().zip(members).zip(now);
         members.len() == self.seen.len()
             && all.into_iter().all(|((then, member), now)| {
-                let is_same_stamp = then.stamp == now.stamp && then.layer == now.layer;
+                let is_same_stamp = then.stamp == now.stamp && then.found == now.found;
                 is_same_stamp || then.is_unwritten(member, max)
             })
     }
@@ -56,10 +63,21 @@ impl Witness {
 
 impl Seen {
     pub(super) const fn missing(stamp: Option<Stamp>) -> Self {
+        Seen::unreadable(stamp, String::new())
+    }
+
+    pub(super) const fn unreadable(stamp: Option<Stamp>, reason: String) -> Self {
         Seen {
-            layer: None,
+            found: Found::Nothing(reason),
             stamp,
             held: None,
+        }
+    }
+
+    pub(super) fn layer(&self) -> Option<&Layer> {
+        match &self.found {
+            Found::Layer(layer) => Some(layer),
+            Found::Nothing(_) => None,
         }
     }
 
@@ -70,14 +88,14 @@ impl Seen {
             Some(Held { file, links })
         };
         Seen {
-            layer: Some(layer),
+            found: Found::Layer(layer),
             stamp: Some(stamp),
             held: if hold { held(file) } else { None },
         }
     }
 
     fn is_unwritten(&self, member: &Member, max: usize) -> bool {
-        let (Some(held), Some(stamp), Some(layer)) = (&self.held, &self.stamp, &self.layer) else {
+        let (Some(held), Some(stamp), Some(layer)) = (&self.held, &self.stamp, self.layer()) else {
             return false;
         };
         let unwritten = || {

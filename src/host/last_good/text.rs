@@ -1,5 +1,6 @@
 //! How a document is written to disk: a head that says what it is, the checksum of
-//! the rest, and then each layer as a line and its bytes.
+//! the rest, and then each layer, and each file that the configuration names, as a line
+//! and its bytes.
 //!
 //! ```text
 //! steadyconf last known good, format 1
@@ -10,13 +11,15 @@
 //!
 //! text 9 "/run/secrets/api_key" "api_key"
 //! sk-123456
+//! file 27 "/etc/app/cert.pem"
+//! -----BEGIN CERTIFICATE-----
 //! end
 //! ```
 
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use crate::engine::path;
-use crate::engine::{Content, Digest, Document, Layer};
+use crate::engine::{Content, Digest, Document, Layer, NamedFile};
 
 pub(super) const FAMILY: &str = "steadyconf last known good, format ";
 const FORMAT: &str = "1";
@@ -30,6 +33,15 @@ pub(super) fn encode(document: &Document) -> Vec<u8> {
         body.extend_from_slice(head_of(layer).as_bytes());
         body.extend_from_slice(layer.bytes());
         body.push(b'\n');
+    }
+    for file in document.files() {
+        // One that cannot be read belongs to no document that was good.
+        if let Ok(bytes) = file.bytes() {
+            let head = format!("file {} {:?}\n", bytes.len(), file.name());
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.push(b'\n');
+        }
     }
     body.extend_from_slice(b"end\n");
     let mut text = format!("{FAMILY}{FORMAT}\n{}\n", Digest::of(&body)).into_bytes();
@@ -49,7 +61,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Document, &'static str> {
     if checksum != Digest::of(body).to_string() {
         return Err("its checksum does not match its content");
     }
-    Ok(Document::new(layers(body)?))
+    document(body)
 }
 
 /// Returns whether a file that does not begin as a last known good was one before its
@@ -72,22 +84,30 @@ pub(super) fn was_one(text: &[u8]) -> bool {
     };
     let checksum = format!("{}\n", Digest::of(body));
     head.ends_with(checksum.as_bytes())
-        || layers(body).is_ok_and(|layers| !layers.is_empty())
+        || document(body).is_ok_and(|document| !document.layers().is_empty())
         || (is_blank(head) && body.ends_with(b"\nend\n"))
 }
 
 /// Reads what follows the checksum.
-fn layers(mut body: &[u8]) -> Result<Vec<Layer>, &'static str> {
-    let mut layers = Vec::new();
+fn document(mut body: &[u8]) -> Result<Document, &'static str> {
+    let (mut layers, mut files) = (Vec::new(), Vec::new());
     loop {
         let (head, rest) = line(body).ok_or(CUT)?;
         if head == "end" && rest.is_empty() {
-            return Ok(layers);
+            return Ok(Document::new(layers).with_files(files));
         }
-        let (layer, rest) = layer(head, rest).ok_or("it has a layer that cannot be read")?;
-        layers.push(layer);
+        let (part, rest) = part(head, rest).ok_or("it has a layer that cannot be read")?;
+        match part {
+            Part::Layer(layer) => layers.push(layer),
+            Part::File(file) => files.push(file),
+        }
         body = rest;
     }
+}
+
+enum Part {
+    Layer(Layer),
+    File(NamedFile),
 }
 
 fn head_of(layer: &Layer) -> String {
@@ -103,7 +123,7 @@ fn head_of(layer: &Layer) -> String {
     }
 }
 
-fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
+fn part<'a>(head: &str, rest: &'a [u8]) -> Option<(Part, &'a [u8])> {
     let (kind, head) = head.split_once(' ')?;
     let (length, head) = head.split_once(' ')?;
     let (bytes, rest) = rest.split_at_checked(length.parse().ok()?)?;
@@ -113,6 +133,10 @@ fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
         end.is_empty().then_some(path)
     };
     let layer = match (kind, head) {
+        ("file", "") => {
+            let file = NamedFile::new(origin, bytes);
+            return Some((Part::File(file), rest.strip_prefix(b"\n")?));
+        }
         ("document", "") => Layer::new(origin, bytes),
         ("optional", "") => Layer::new(origin, bytes).optional(),
         ("field", _) => Layer::field(origin, field()?, bytes),
@@ -121,7 +145,7 @@ fn layer<'a>(head: &str, rest: &'a [u8]) -> Option<(Layer, &'a [u8])> {
         ("optional-text", _) => Layer::text(origin, field()?, bytes).secret().optional(),
         _ => return None,
     };
-    Some((layer, rest.strip_prefix(b"\n")?))
+    Some((Part::Layer(layer), rest.strip_prefix(b"\n")?))
 }
 
 /// The first line, without its end, and what follows.
