@@ -6,7 +6,7 @@ mod common;
 mod llm_config;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -478,6 +478,37 @@ fn g02_a_file_that_never_holds_still_does_not_start_a_program() {
     let error = loaded.unwrap_err().to_string();
     assert!(error.contains("config.yaml: still changing"), "{error}");
     assert_eq!(writes, 50);
+}
+
+#[test]
+fn g05_a_start_waits_for_a_file_if_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let builder = |path: &Path| Reloader::<Config>::from_file(path).load_timeout(ms(5000));
+    let error = builder(&path).load_at(ms(0), |until| until).unwrap_err();
+    assert!(error.to_string().ends_with("no such file"), "{error}");
+    // Its folder is not there, either: nobody is about to write it.
+    let nowhere = folder.path().join("none/config.yaml");
+    let wait = |_| panic!("it waits");
+    let loaded = builder(&nowhere).wait_for_files().load_at(ms(0), wait);
+    assert!(loaded.is_err());
+    // Nobody writes it.
+    let mut last = ms(0);
+    let loaded = builder(&path).wait_for_files().load_at(ms(0), |until| {
+        last = until;
+        until
+    });
+    let error = loaded.unwrap_err();
+    assert!(error.to_string().ends_with("no such file"), "{error}");
+    assert_eq!(last, ms(5000));
+    // Somebody does.
+    let loaded = builder(&path).wait_for_files().load_at(ms(0), |until| {
+        if until == ms(3000) {
+            fs::write(&path, SAMPLE).unwrap();
+        }
+        until
+    });
+    assert_eq!(loaded.unwrap().status().applied_at, Some(ms(3100)));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use super::moment::{Moment, WallClock};
 use super::report::{OneLine, Violation};
 use super::version::Version;
 
+/// A poll that lasts longer hangs: in a callback, or in a file system.
+const HANGS: Duration = Duration::from_secs(30);
+
 /// Why the source and what is active differ, or why it is not known.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -149,10 +152,11 @@ impl Status {
         self.clock.map(|clock| clock.at(moment))
     }
 
-    /// Whether something is active, it is not the last known good of an earlier
-    /// run, nothing is known to be wrong with the source, nothing is held back after a rollback, every listener has taken what is
-    /// active into use, and no health check has failed that could not be mended by
-    /// a rollback. Content that is still settling is nothing wrong, for a while.
+    /// Returns whether all is well: there is an active snapshot, it is not the last known
+    /// good of an earlier run, nothing is known to be wrong with the source, nothing is
+    /// quarantined, every listener has taken the active snapshot into use, no health
+    /// check has failed that a rollback could not mend, and no poll has been under way
+    /// for 30 s. Content that is still settling is nothing wrong, for a while.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         let failing = |probation: &Probation| probation.failure.is_some();
@@ -162,6 +166,12 @@ impl Status {
             && self.quarantined.is_none()
             && self.listener_errors.is_empty()
             && !self.probation.as_ref().is_some_and(failing)
+            && !self.hangs()
+    }
+
+    fn hangs(&self) -> bool {
+        let since = self.in_poll_since.zip(self.clock);
+        since.is_some_and(|(since, clock)| clock.now.saturating_sub(since) >= HANGS)
     }
 }
 
@@ -225,6 +235,12 @@ impl Status {
         if let Some(since) = self.settling_since {
             write!(f, "\nnew content is settling since {}", self.moment(since))?;
         }
+        if let Some(since) = self.in_poll_since {
+            write!(f, "\na poll is under way since {}", self.moment(since))?;
+            if self.hangs() {
+                f.write_str("; a callback or a file system hangs")?;
+            }
+        }
         if let Some(error) = &self.last_good_error {
             let error = OneLine(error);
             write!(f, "\nthe last known good cannot be written: {error}")?;
@@ -235,5 +251,34 @@ impl Status {
     fn moment(&self, at: Duration) -> Moment {
         let clock = self.clock;
         Moment { at, clock }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn g20_a_poll_that_hangs_is_not_healthy() {
+        let seconds = Duration::from_secs;
+        for (now, is_healthy) in [(100, true), (129, true), (130, false)] {
+            let status = Status {
+                version: Some(Version::new(1)),
+                in_poll_since: Some(seconds(100)),
+                clock: Some(WallClock {
+                    now: seconds(now),
+                    since_epoch: seconds(now),
+                }),
+                ..Status::default()
+            };
+            assert_eq!(status.is_healthy(), is_healthy, "{now}");
+            let said = status.to_string();
+            assert!(
+                said.contains("a poll is under way since 00:01:40 UTC"),
+                "{said}"
+            );
+            assert_eq!(said.contains("hangs"), !is_healthy, "{said}");
+        }
     }
 }

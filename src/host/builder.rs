@@ -19,69 +19,12 @@ use super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use crate::engine::{
-    BoxError, Built, Detector, Document, Engine, Format, Jitter, Layer, Limits, Policy, options,
-};
+use super::target::{Files, Watched};
+use crate::engine::{BoxError, Built, Document, Engine, Format, Jitter, Layer, Policy, options};
 
 /// A first load that finds the file moving waits this long for it to come to
 /// rest.
 const DEFAULT_LOAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a [`Builder`] watches: [`Files`] or a detector of your [`Own`].
-pub trait Watched: sealed::Watched {}
-
-impl Watched for Files {}
-impl Watched for Own {}
-
-/// Marks a [`Builder`] that watches files, so that more of them can be added.
-#[derive(Debug)]
-pub struct Files(pub(super) FileDetector);
-
-/// Marks a [`Builder`] that watches a detector of your own. What is said of files does
-/// not compile there.
-///
-/// ```compile_fail
-/// # use steadyconf::{ManualDetector, Reloader, Yaml};
-/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
-/// builder.then_file("more.yaml");
-/// ```
-///
-/// ```compile_fail
-/// # use steadyconf::{ManualDetector, Reloader, Yaml};
-/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
-/// builder.settle(std::time::Duration::ZERO);
-/// ```
-pub struct Own(pub(super) Box<dyn Detector + Send>);
-
-impl fmt::Debug for Own {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Own")
-    }
-}
-
-mod sealed {
-    use super::super::std::prelude::rust_2024::*;
-    use super::super::std::sync::Arc;
-    use super::{Detector, Files, Limits, Own};
-
-    /// What is watched, and its name in messages.
-    pub trait Watched {
-        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>);
-    }
-
-    impl Watched for Files {
-        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
-            let file = self.0.max_bytes(limits.bytes());
-            (file.name(), Box::new(file))
-        }
-    }
-
-    impl Watched for Own {
-        fn detector(self, _: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
-            ("the source".into(), self.0)
-        }
-    }
-}
 
 /// Puts a [`Reloader`] together. Nothing is read before [`load`](Self::load).
 ///
@@ -107,6 +50,8 @@ pub struct Builder<T: Send + Sync + 'static, W: Watched = Files> {
     watched: W,
     policy: Policy<T>,
     load_timeout: Duration,
+    /// Whether the first load waits for files that are not there yet.
+    waits: bool,
     last_good: Option<LastGood>,
     /// Set in code, in this order.
     values: Vec<Layer>,
@@ -199,6 +144,15 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
         self
     }
 
+    /// Lets [`load`](Self::load) wait, up to [`load_timeout`](Self::load_timeout), for a
+    /// file that is not there yet, if its folder is: another process may be about to
+    /// write it. Without this, and where the folder is missing, too, a missing file is an
+    /// error at once. The last known good is started from only after the wait.
+    pub fn wait_for_files(mut self) -> Self {
+        self.waits = true;
+        self
+    }
+
     fn file(mut self, change: impl FnOnce(FileDetector) -> FileDetector) -> Self {
         self.watched = Files(change(self.watched.0));
         self
@@ -214,6 +168,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             watched,
             policy,
             load_timeout: DEFAULT_LOAD_TIMEOUT,
+            waits: false,
             last_good: None,
             values: Vec::new(),
             #[cfg(feature = "yaml")]
@@ -287,6 +242,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             watched: self.watched,
             policy: self.policy.build_from(build),
             load_timeout: self.load_timeout,
+            waits: self.waits,
             last_good: self.last_good,
             values: self.values,
             #[cfg(feature = "yaml")]
@@ -347,8 +303,8 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
         self
     }
 
-    /// How long [`load`](Self::load) waits for a source that keeps changing.
-    /// Default 10 s.
+    /// How long [`load`](Self::load) waits for a source that keeps changing, or, with
+    /// `wait_for_files`, for one that is not there yet. Default 10 s.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
         self.load_timeout = timeout;
         self
@@ -470,7 +426,14 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             #[cfg(feature = "otel")]
             telemetry: None,
         };
-        First::new(core, name, now, self.load_timeout)
+        let deadline = now.saturating_add(self.load_timeout);
+        First {
+            core,
+            name,
+            now,
+            deadline,
+            waits: self.waits,
+        }
     }
 }
 

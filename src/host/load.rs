@@ -10,6 +10,7 @@ use super::cell::{Cell, Loaded};
 use super::core::{Core, Shared};
 use super::reloader::Reloader;
 use super::std::error::Error;
+use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 #[cfg(feature = "otel")]
@@ -18,25 +19,31 @@ use super::thread::Signal;
 use super::watch::Watch;
 use crate::engine::{DetectError, DetectErrorKind, OneLine, Outcome, Rejection, Snapshot};
 
+/// How soon to look again for a file that is waited for.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Returns whether a file is missing whose folder is there.
+fn may_come(error: &DetectError) -> bool {
+    let folder = Path::new(error.origin()).parent();
+    let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    });
+    error.kind() == DetectErrorKind::NotFound && folder.is_some_and(Path::is_dir)
+}
+
 /// A first load.
 pub(super) struct First<T> {
-    core: Core<T>,
+    pub(super) core: Core<T>,
     /// What is watched, for messages.
-    name: Arc<str>,
-    now: Duration,
-    deadline: Duration,
+    pub(super) name: Arc<str>,
+    pub(super) now: Duration,
+    pub(super) deadline: Duration,
+    /// Whether files that are not there yet are waited for.
+    pub(super) waits: bool,
 }
 
 impl<T: Send + Sync + 'static> First<T> {
-    pub(super) fn new(core: Core<T>, name: Arc<str>, now: Duration, timeout: Duration) -> Self {
-        First {
-            core,
-            name,
-            now,
-            deadline: now.saturating_add(timeout),
-        }
-    }
-
     /// Loads once, and starts nothing.
     pub(super) fn check(
         mut self,
@@ -78,7 +85,14 @@ impl<T: Send + Sync + 'static> First<T> {
             engine, detector, ..
         } = &mut self.core;
         loop {
-            let outcome = engine.poll_watched(&mut **detector, self.now, watch)?;
+            let outcome = match engine.poll_watched(&mut **detector, self.now, watch) {
+                Err(error) if self.waits && may_come(&error) && self.now < self.deadline => {
+                    let until = self.now.saturating_add(AGAIN).min(self.deadline);
+                    self.now = wait(until).max(self.now);
+                    continue;
+                }
+                outcome => outcome?,
+            };
             if let Some(snapshot) = engine.active() {
                 return Ok(snapshot.clone());
             }

@@ -21,19 +21,21 @@ mod shared;
 mod signals;
 mod subscriptions;
 mod sync;
+mod target;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod thread;
 mod turn;
 mod watch;
 
-pub use builder::{Builder, Files, Own, Watched};
+pub use builder::Builder;
 pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use reloader::Reloader;
 pub use subscriptions::Subscription;
+pub use target::{Files, Own, Watched};
 
 use engine::{Catch, Panicked};
 use std::mem;

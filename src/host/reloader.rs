@@ -5,7 +5,7 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
-use super::builder::{Builder, Files, Own};
+use super::builder::Builder;
 use super::cell::Handle;
 use super::core::Shared;
 use super::file::FileDetector;
@@ -14,6 +14,7 @@ use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::subscriptions::Subscription;
+use super::target::{Files, Own};
 use super::thread::Poller;
 use crate::engine::{
     DetectError, Detector, Format, Listener, Outcome, RollbackError, Status, Version,
