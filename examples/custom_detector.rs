@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         revision: 0,
     };
     write(&table, Some(b"workers: 4"));
-    let reloader = Reloader::<Config>::builder(detector, Yaml::new()).load()?;
+    let reloader = Reloader::<Config>::with_detector(detector, Yaml::new()).load()?;
     let config = reloader.handle();
     for text in [Some("workers: 8"), Some("workers: many"), None] {
         write(&table, text.map(str::as_bytes));

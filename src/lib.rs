@@ -92,17 +92,17 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Final, Format, LastError, Layer, Limits,
-    Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError, Outcome, Panicked,
-    Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
-    Status, UnknownKeys, Version, Violation,
+    Difference, Digest, Document, Engine, Event, Failure, Final, Format, Language, LastError,
+    Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError,
+    Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled,
+    Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use format::{Secret, Yaml};
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, FileDetector, Files, Handle, LoadError, Loaded, NamedFiles, Own, Reader, Reloader,
-    Subscription, Waited, Watched,
+    Builder, DirSource, EnvSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError,
+    Loaded, NamedFiles, Own, Reader, Reloader, Source, Subscription, Waited, Watched,
 };
 
 /// The README's example, compiled with the tests.

@@ -274,7 +274,7 @@ impl Bench {
     fn new() -> Self {
         let slot = Slot::default();
         *slot.0.lock().unwrap() = Some(Document::single("start.yaml", *b"{}"));
-        let reloader = Reloader::builder(slot.clone(), steadyconf::Yaml::new())
+        let reloader = Reloader::with_detector(slot.clone(), steadyconf::Yaml::new())
             .unknown_keys(UnknownKeys::Warn)
             .validate(|config: &Config, _| {
                 assert!(config.timeout != 663, "{:?} {CANARY}", config.api_key);
@@ -306,7 +306,7 @@ impl Bench {
         let slot = Slot::default();
         *slot.0.lock().unwrap() = Some(document);
         let load: Result<Reloader<Config>, LoadError> =
-            Reloader::builder(slot, steadyconf::Yaml::new())
+            Reloader::with_detector(slot, steadyconf::Yaml::new())
                 .unknown_keys(UnknownKeys::Reject)
                 .load_at(ms(0), |until| until);
         if let Err(error) = load {

@@ -17,7 +17,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use common::{Number, Script, Text, gone, ms, save, skip};
-use steadyconf::{FileDetector, Outcome, Reloader};
+use steadyconf::{FileDetector, Outcome, Reloader, Source};
 
 const ERRORS: [&str; 6] = ["EIO", "EINTR", "EAGAIN", "ESTALE", "ENOMEM", "EMFILE"];
 
@@ -83,8 +83,10 @@ fn g07_child_that_polls_files() {
         format!("a: {text}\nb: {text}\n")
     };
     let first = write("first");
-    let detector = FileDetector::new(&file).then_dir(&drop_ins).settle(ms(100));
-    let reloader = Reloader::builder(detector, Text).load_at(ms(0), |until| until);
+    let detector = FileDetector::new(&file)
+        .source(Source::dir(&drop_ins))
+        .settle(ms(100));
+    let reloader = Reloader::with_detector(detector, Text).load_at(ms(0), |until| until);
     let reloader = std::sync::Arc::new(reloader.unwrap());
     let worker = Worker::start();
     worker.wait_for_strace();
@@ -126,7 +128,7 @@ fn g18_child_that_keeps_the_last_known_good() {
     let path = folder.join("last.good");
     let script = Script::default();
     let load = |path: &Path| {
-        Reloader::builder(script.clone(), Number::default())
+        Reloader::with_detector(script.clone(), Number::default())
             .last_known_good(path)
             .load_at(ms(0), |until| until)
             .unwrap()
@@ -319,7 +321,7 @@ fn g18_a_kill_at_any_call_of_a_write_leaves_old_or_new() {
         );
         let script = Script::default();
         script.says(Err(gone()));
-        let reloader = Reloader::builder(script, Number::default())
+        let reloader = Reloader::with_detector(script, Number::default())
             .last_known_good(folder.path().join("last.good"))
             .load_at(ms(0), |until| until);
         let reloader = reloader.unwrap_or_else(|error| panic!("{inject}: {error}"));

@@ -13,7 +13,7 @@ use steadyconf::{ManualDetector, Reloader};
 fn g19_stop_in_a_forked_child_waits_for_no_thread() {
     let source = Arc::new(Mutex::new(ManualDetector::new("test")));
     source.lock().unwrap().set(*b"1");
-    let reloader = Reloader::builder(source, Number::default())
+    let reloader = Reloader::with_detector(source, Number::default())
         .interval(ms(60_000))
         .load()
         .unwrap();

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Text, ms, skip};
-use steadyconf::{FileDetector, Outcome, Reloader};
+use steadyconf::{FileDetector, Outcome, Reloader, Source};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -43,7 +43,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Polls until the stamps are trusted, has them read in full once more, and
 /// calls `idle` before and after thirty looks.
 fn thirty_idle_polls(detector: FileDetector, mut mark: impl FnMut(&str)) {
-    let reloader = Reloader::builder(detector, Text)
+    let reloader = Reloader::with_detector(detector, Text)
         .load_at(ms(0), |until| until)
         .unwrap();
     let mut now = reloader.next_poll();
@@ -71,7 +71,7 @@ fn an_idle_poll_allocates_nothing() {
     let (_folder, one, two) = files();
     for detector in [
         FileDetector::new(&one),
-        FileDetector::new(&one).then_file(&two),
+        FileDetector::new(&one).source(Source::file(&two)),
     ] {
         let mut counts = Vec::with_capacity(2);
         thirty_idle_polls(detector, |_| counts.push(ALLOCATIONS.with(Cell::get)));
@@ -91,7 +91,7 @@ fn an_idle_poll_is_one_stat_for_each_file_and_nothing_else() {
         // A file that does not exist is a mark that strace sees.
         let mark = |name: &str| assert!(!Path::new("/steadyconf-mark").join(name).exists());
         thirty_idle_polls(FileDetector::new(&one), mark);
-        thirty_idle_polls(FileDetector::new(&one).then_file(&two), mark);
+        thirty_idle_polls(FileDetector::new(&one).source(Source::file(&two)), mark);
         return;
     }
     if Command::new("strace").arg("-V").output().is_err() {

@@ -39,7 +39,7 @@ impl World {
     }
 
     fn builder(&self) -> Builder<u32, steadyconf::Own> {
-        Reloader::builder(self.script.clone(), Number::default())
+        Reloader::with_detector(self.script.clone(), Number::default())
             .validate(|value, report| {
                 if *value > 100 {
                     report.add("", "must be at most 100");
@@ -62,7 +62,7 @@ impl World {
     fn kept(&self) -> Option<u32> {
         let script = Script::default();
         script.says(Err(gone()));
-        let reloader = Reloader::builder(script, Number::default())
+        let reloader = Reloader::with_detector(script, Number::default())
             .last_known_good(self.path())
             .load_at(ms(0), |until| until);
         reloader.ok().map(|reloader| **reloader.handle().load())

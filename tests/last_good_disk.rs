@@ -16,7 +16,7 @@ use steadyconf::{LoadError, Outcome, Reloader};
 
 /// Loads a number from a script, and keeps it at `path`.
 fn load(script: &Script, path: &Path) -> Result<Reloader<u32>, LoadError> {
-    Reloader::builder(script.clone(), Number::default())
+    Reloader::with_detector(script.clone(), Number::default())
         .last_known_good(path)
         .load_at(ms(0), |until| until)
 }

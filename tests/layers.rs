@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 use steadyconf::{
     Builder, DetectErrorKind, Document, Engine, Event, Layer, LoadError, Outcome, Reloader, Secret,
-    Stage, UnknownKeys, Yaml,
+    Source, Stage, UnknownKeys, Yaml,
 };
 use tempfile::TempDir;
 
@@ -80,7 +80,7 @@ fn shows(reloader: &Reloader<Value>) -> String {
 }
 
 #[test]
-fn g13_precedence_is_fixed_whatever_the_order_of_the_calls() {
+fn g13_precedence_is_the_order_of_calls() {
     let world = World::new(&[
         (
             "base.yaml",
@@ -94,10 +94,10 @@ fn g13_precedence_is_fixed_whatever_the_order_of_the_calls() {
     let reloader = World::load(
         world
             .base()
-            .then_value("f", "code")
-            .then_file(world.path("site.yaml"))
-            .then_dir(world.path("conf.d"))
-            .then_key_per_file(world.path("secrets")),
+            .source(Source::file(world.path("site.yaml")))
+            .source(Source::dir(world.path("conf.d")))
+            .source(Source::key_per_file(world.path("secrets")))
+            .source(Source::value("f", "code")),
     );
     let reloader = reloader.unwrap();
     assert_eq!(
@@ -126,7 +126,9 @@ fn g13_precedence_is_fixed_whatever_the_order_of_the_calls() {
 #[test]
 fn g05_an_optional_file_may_be_missing_or_say_nothing_and_others_may_not() {
     let mut world = World::new(&[("base.yaml", "a: 1\n")]);
-    let builder = world.base().then_optional_file(world.path("more.yaml"));
+    let builder = world
+        .base()
+        .source(Source::file(world.path("more.yaml")).optional());
     let reloader = World::load(builder).unwrap();
     assert_eq!(shows(&reloader), "a: 1");
     for (text, expected) in [
@@ -167,7 +169,7 @@ fn g05_an_optional_file_may_be_missing_or_say_nothing_and_others_may_not() {
 fn g07_g13_drop_ins_come_and_go_in_byte_order() {
     let mut world = World::new(&[("base.yaml", "a: 1\n")]);
     fs::create_dir(world.path("conf.d")).unwrap();
-    let reloader = World::load(world.base().then_dir(world.path("conf.d"))).unwrap();
+    let reloader = World::load(world.base().source(Source::dir(world.path("conf.d")))).unwrap();
     assert_eq!(shows(&reloader), "a: 1");
     for (name, text, expected) in [
         ("conf.d/20.yaml", "a: 20\n", "a: 20"),
@@ -232,7 +234,7 @@ fn g12_a_folder_behind_a_link_that_is_flipped_is_of_one_generation() {
         let target = format!("../..data/{name}");
         std::os::unix::fs::symlink(target, world.path("conf.d").join(name)).unwrap();
     }
-    let reloader = World::load(world.base().then_dir(world.path("conf.d"))).unwrap();
+    let reloader = World::load(world.base().source(Source::dir(world.path("conf.d")))).unwrap();
     for n in 2..5 {
         generation(&world, n);
         world.look(&reloader).unwrap();
@@ -249,7 +251,7 @@ fn g12_a_folder_behind_a_link_that_is_flipped_is_of_one_generation() {
 fn too_many_files_in_a_folder_are_the_wrong_folder() {
     let mut world = World::new(&[("base.yaml", "a: 1\n")]);
     fs::create_dir(world.path("conf.d")).unwrap();
-    let reloader = World::load(world.base().then_dir(world.path("conf.d"))).unwrap();
+    let reloader = World::load(world.base().source(Source::dir(world.path("conf.d")))).unwrap();
     for n in 0..=1000 {
         fs::write(world.path("conf.d").join(format!("{n}.yaml")), "b: 1").unwrap();
     }
@@ -272,8 +274,9 @@ fn keys_per_file_are_strings_as_they_are() {
         ("secrets/.hidden", "no"),
         ("secrets/old~", "no"),
     ]);
-    let builder = world.base().then_key_per_file(world.path("secrets"));
-    let builder = builder.allow_empty_keys();
+    let builder = world
+        .base()
+        .source(Source::key_per_file(world.path("secrets")).allow_empty());
     let reloader = World::load(builder).unwrap();
     let value = reloader.handle().load();
     let expected: Value = serde_yaml::from_str(
@@ -298,7 +301,7 @@ fn keys_per_file_are_strings_as_they_are() {
 #[test]
 fn g10_an_idle_folder_is_trusted_by_its_stamps_and_its_changes_are_not_missed() {
     let mut world = World::new(&[("base.yaml", "a: 1\n"), ("conf.d/10.yaml", "b: 1\n")]);
-    let reloader = World::load(world.base().then_dir(world.path("conf.d"))).unwrap();
+    let reloader = World::load(world.base().source(Source::dir(world.path("conf.d")))).unwrap();
     for _ in 0..5 {
         assert_eq!(world.look(&reloader), Ok(Outcome::Unchanged));
     }
@@ -761,7 +764,7 @@ fn secrets_read_as_what_they_are_and_do_not_print_themselves() {
 fn the_digest_leaves_out_what_belongs_to_this_process() {
     let world = World::new(&[("base.yaml", "a: 1\n")]);
     let plain = World::load(world.base()).unwrap();
-    let valued = World::load(world.base().then_value("b", 2)).unwrap();
+    let valued = World::load(world.base().source(Source::value("b", 2))).unwrap();
     let digests = [&plain, &valued].map(|reloader| reloader.handle().load().digest());
     assert_eq!(digests[0], digests[1]);
     assert_eq!(shows(&valued), "a: 1, b: 2");
@@ -773,16 +776,17 @@ fn values_set_in_code_are_what_they_are() {
     let reloader = World::load(
         world
             .base()
-            .then_value("a.b", "12")
-            .then_value("d", vec![1, 2])
-            .then_value("", BTreeMap::from([("e", 5)]))
-            .then_value("a.c", None::<u32>),
+            .source(Source::value("a.b", "12"))
+            .source(Source::value("d", vec![1, 2]))
+            .source(Source::value("", BTreeMap::from([("e", 5)])))
+            // It says nothing.
+            .source(Source::value("a.c", None::<u32>)),
     );
     assert_eq!(
         shows(&reloader.unwrap()),
-        "a:,   b: '12', list:, - 1, - 2, d:, - 1, - 2, e: 5"
+        "a:,   b: '12',   c: 1, list:, - 1, - 2, d:, - 1, - 2, e: 5"
     );
-    let error = World::load(world.base().then_value("list[0]", 5)).unwrap_err();
+    let error = World::load(world.base().source(Source::value("list[0]", 5))).unwrap_err();
     assert!(
         error.to_string().ends_with(
             "set in code: list[0]: cannot be set by itself: a list is replaced as a whole"
@@ -793,11 +797,11 @@ fn values_set_in_code_are_what_they_are() {
 
 /// In a process of its own, for the environment is one for all threads.
 #[test]
-fn the_environment_is_laid_over_everything() {
+fn the_environment_is_a_source_like_any_other() {
     let Ok(base) = std::env::var("STEADYCONF_TEST_BASE") else {
         let world = World::new(&[("base.yaml", "llm: {timeout: 1, key: a}\nx: 1\n")]);
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_environment_is_laid_over_everything"])
+            .args(["--exact", "the_environment_is_a_source_like_any_other"])
             .env("STEADYCONF_TEST_BASE", world.path("base.yaml"))
             .env("APP__LLM__TIMEOUT", "30")
             .env("APP__LLM__KEY", "12345")
@@ -822,17 +826,18 @@ fn the_environment_is_laid_over_everything() {
     let load = |builder: Builder<Value>| World::load(builder).unwrap();
     let reloader = load(
         Reloader::from_file(&base)
-            .then_env("APP")
-            .then_value("flag", 3),
+            .source(Source::env("APP").separator("__"))
+            .source(Source::value("flag", 3)),
     );
     assert_eq!(
         shows(&reloader),
-        "llm:,   timeout: 30,   key: 12345, flag: true, color: '#ff0000', empty: '', name: 'a: \
+        "llm:,   timeout: 30,   key: 12345, color: '#ff0000', empty: '', flag: 3, name: 'a: \
          [b', note: 'x # y', password: '&Passw0rd', quoted: '30', tag: '5 # five', user: '!root'"
     );
     let origin = reloader.handle().load().origin("llm.timeout").unwrap();
     assert_eq!(origin.to_string(), "environment variable APP__LLM__TIMEOUT");
-    let reloader = load(Reloader::from_file(&base).then_env_separated("OTHER", "-"));
+    let reloader =
+        load(Reloader::from_file(&base).source(Source::env("OTHER").separator("-").nested("-")));
     assert_eq!(
         shows(&reloader),
         "llm:,   timeout: 1,   key: a, x: 1, a:,   b: 1.5"
@@ -844,13 +849,13 @@ fn the_environment_is_laid_over_everything() {
         llm: BTreeMap<String, String>,
     }
     let reloader = Reloader::<Keyed>::from_file(&base)
-        .then_env("APP")
+        .source(Source::env("APP").separator("__"))
         .load()
         .unwrap();
     assert_eq!(reloader.handle().load().llm["key"], "12345");
     // It is read once.
     let error = Reloader::<Value>::from_file(Path::new(&base).with_extension("none"))
-        .then_env("APP")
+        .source(Source::env("APP").separator("__"))
         .load()
         .unwrap_err();
     let LoadError::Source(error) = error else {
@@ -867,7 +872,7 @@ fn toml_and_json_are_parsed_by_their_own_and_merge() {
         ("over.json", "{\"pool\": {\"min\": 2}}"),
     ]);
     let builder = Reloader::<Value>::from_file(world.path("base.toml"));
-    let builder = builder.then_file(world.path("over.json"));
+    let builder = builder.source(Source::file(world.path("over.json")));
     let reloader = World::load(builder).unwrap();
     assert_eq!(shows(&reloader), "a: 1, pool:,   min: 2,   name: x");
     let snapshot = reloader.handle().load();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use common::ms;
 use serde::Deserialize;
-use steadyconf::{Builder, Document, Engine, Layer, Outcome, Reloader, Report, Yaml};
+use steadyconf::{Builder, Document, Engine, Layer, Outcome, Reloader, Report, Source, Yaml};
 use tempfile::TempDir;
 
 fn layers(texts: &[&str]) -> Document {
@@ -182,7 +182,7 @@ fn two() -> Two {
 
 fn builder(files: &Two) -> Builder<Config> {
     Reloader::from_file(&files.base)
-        .then_file(&files.over)
+        .source(Source::file(&files.over))
         .validate(check)
 }
 

@@ -39,7 +39,7 @@ fn g03_a_provider_that_panics_costs_its_spans_and_nothing_else() {
     global::set_tracer_provider(tracer.build());
     let script = Script::default();
     script.shows("1");
-    let reloader = Reloader::builder(script.clone(), Number::default())
+    let reloader = Reloader::with_detector(script.clone(), Number::default())
         .on_commit(|_| Ok(()))
         .load_at(ms(0), |until| until)
         .unwrap();

@@ -43,7 +43,7 @@ fn number(text: &str) -> usize {
 }
 
 fn watch(path: &Path) -> Builder<String, Own> {
-    Reloader::builder(FileDetector::new(path), Text).interval(ms(20))
+    Reloader::with_detector(FileDetector::new(path), Text).interval(ms(20))
 }
 
 fn overwrite(path: &Path, text: &str) {
@@ -135,7 +135,7 @@ fn g02_a_start_while_the_file_is_replaced_all_the_time() {
         // It may have to give up on a file that never holds still; whatever it
         // starts with is whole.
         let builder = || {
-            Reloader::builder(FileDetector::new(&path).settle(ms(20)), Text)
+            Reloader::with_detector(FileDetector::new(&path).settle(ms(20)), Text)
                 .interval(ms(20))
                 .load_timeout(Duration::from_secs(5))
                 .load()
@@ -160,7 +160,7 @@ fn g02_three_megabytes_that_are_superseded_while_they_are_written() {
     const SIZE: usize = 3 << 20;
     let (_folder, path) = file(&content(0));
     let detector = FileDetector::new(&path).max_bytes(4 << 20);
-    let builder = Reloader::builder(detector, Text).interval(ms(20));
+    let builder = Reloader::with_detector(detector, Text).interval(ms(20));
     let (builder, applied) = journal(builder);
     let reloader = builder
         .limits(Limits::default().max_bytes(4 << 20))

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use common::{Journal, Text, ms, skip, tick};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use steadyconf::{DetectErrorKind, FileDetector, LoadError, Outcome, Reloader};
+use steadyconf::{DetectErrorKind, FileDetector, LoadError, Outcome, Reloader, Source};
 use tempfile::TempDir;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ impl World {
         let path = lay_out(folder.path());
         let applied = Journal::default();
         let note = applied.clone();
-        let reloader = Reloader::builder(FileDetector::new(&path).settle(SETTLE), Text)
+        let reloader = Reloader::with_detector(FileDetector::new(&path).settle(SETTLE), Text)
             .interval(INTERVAL)
             .on_commit(move |change| {
                 note.note(change.new.value().clone());
@@ -689,7 +689,7 @@ fn g07_a_stamp_is_not_trusted_before_it_was_read_while_old() {
     // The page is dirty from here on, so no time moves.
     map.copy_from_slice(OLD.as_bytes());
     let detector = FileDetector::new(&path).settle(Duration::ZERO);
-    let reloader = Reloader::builder(detector, Text)
+    let reloader = Reloader::with_detector(detector, Text)
         .load_at(ms(0), |until| until)
         .unwrap();
     map.copy_from_slice(NEW.as_bytes());
@@ -1422,7 +1422,7 @@ fn g02_a_start_while_the_file_changes_waits_for_it() {
     let mut pieces = NEW.as_bytes().chunks(9);
     let mut text = pieces.next().unwrap().to_vec();
     fs::write(&path, &text).unwrap();
-    let reloader = Reloader::builder(FileDetector::new(&path).settle(SETTLE), Text)
+    let reloader = Reloader::with_detector(FileDetector::new(&path).settle(SETTLE), Text)
         .load_at(ms(0), |until| {
             if let Some(piece) = pieces.next() {
                 text.extend(piece);
@@ -1452,7 +1452,7 @@ fn a_relative_path_is_taken_from_the_folder_of_the_start() {
         return;
     }
     let here = std::env::current_dir().unwrap();
-    let reloader = Reloader::builder(FileDetector::new("config.yaml").settle(SETTLE), Text)
+    let reloader = Reloader::with_detector(FileDetector::new("config.yaml").settle(SETTLE), Text)
         .load_at(ms(0), |until| until)
         .unwrap();
     assert_eq!(&*reloader.handle().load().origins()[0], "config.yaml");
@@ -1468,14 +1468,18 @@ fn a_set_needs_all_of_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let [base, over] = ["base", "over"].map(|name| folder.path().join(name));
     fs::write(&base, OLD).unwrap();
-    let detector = || FileDetector::new(&base).then_file(&over).settle(SETTLE);
-    let loaded = Reloader::builder(detector(), Text).load_at(ms(0), |until| until);
+    let detector = || {
+        FileDetector::new(&base)
+            .source(Source::file(&over))
+            .settle(SETTLE)
+    };
+    let loaded = Reloader::with_detector(detector(), Text).load_at(ms(0), |until| until);
     let Err(LoadError::Source(error)) = loaded else {
         panic!("{loaded:?}");
     };
     assert!(error.to_string().ends_with("over: no such file"), "{error}");
     fs::write(&over, NEW).unwrap();
-    let reloader = Reloader::builder(detector(), Text)
+    let reloader = Reloader::with_detector(detector(), Text)
         .load_at(ms(0), |until| until)
         .unwrap();
     assert_eq!(*reloader.handle().load().value(), format!("{OLD}{NEW}"));

@@ -47,7 +47,7 @@ fn drop_one(round: usize, calls: &Arc<AtomicUsize>, late: &Arc<AtomicUsize>) {
     let detector = FileDetector::new(&path).settle(Duration::ZERO);
     let dropped = Arc::new(AtomicBool::new(false));
     let (is_over, calls, late) = (dropped.clone(), calls.clone(), late.clone());
-    let reloader = Reloader::builder(detector, Text)
+    let reloader = Reloader::with_detector(detector, Text)
         .on_commit(move |_| {
             calls.fetch_add(1, Ordering::SeqCst);
             late.fetch_add(

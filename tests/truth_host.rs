@@ -40,7 +40,7 @@ fn g20_a_late_subscriber_that_fails_is_in_the_status() {
         }
     }
     let mut once = true;
-    let reloader = Reloader::builder(source.clone(), Number::default())
+    let reloader = Reloader::with_detector(source.clone(), Number::default())
         .listener(
             "sub",
             Sub(Box::new(move || {
@@ -89,7 +89,9 @@ fn g03_a_panic_in_a_format_is_one_rejection_and_no_loop() {
     let source = shared("1");
     let format = Panics::default();
     let asked = format.0.clone();
-    let reloader = Reloader::builder(source.clone(), format).load().unwrap();
+    let reloader = Reloader::with_detector(source.clone(), format)
+        .load()
+        .unwrap();
     set(&source, "2");
     for _ in 0..100 {
         let outcome = reloader.poll_once().unwrap();
@@ -106,7 +108,7 @@ fn g03_a_panic_in_a_format_is_one_rejection_and_no_loop() {
 #[test]
 fn g14_who_unsubscribed_is_not_called_in_a_later_round() {
     let source = shared("1");
-    let reloader = Reloader::builder(source.clone(), Number::default())
+    let reloader = Reloader::with_detector(source.clone(), Number::default())
         .on_commit_error(OnCommitError::RollBack)
         .on_commit(|c| match **c.new {
             2 => Err("no".into()),
@@ -137,7 +139,9 @@ fn g14_who_unsubscribed_is_not_called_in_a_later_round() {
 fn g19_a_dropped_sighup_subscription_keeps_no_descriptor() {
     let d = Arc::new(Mutex::new(ManualDetector::new("test")));
     d.lock().unwrap().set(*b"1");
-    let r = Reloader::builder(d, Number::default()).load().unwrap();
+    let r = Reloader::with_detector(d, Number::default())
+        .load()
+        .unwrap();
     let fds = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let before = fds();
     for _ in 0..50 {
@@ -209,7 +213,7 @@ fn g17_a_late_subscriber_that_fails_rolls_back() {
         itself: Arc::clone(&itself),
         hold: Vec::new(),
     };
-    let reloader = Reloader::builder(source.clone(), Number::default())
+    let reloader = Reloader::with_detector(source.clone(), Number::default())
         .on_commit_error(OnCommitError::RollBack)
         .listener("subscribes", subscribes)
         .load()
@@ -233,7 +237,7 @@ fn g19_two_reloaders_that_stop_each_other_do_not_hang() {
     let sources = [shared("1"), shared("1")];
     for (index, source) in sources.iter().enumerate() {
         let (both, other) = (both.clone(), slots[1 - index].clone());
-        let reloader = Reloader::builder(source.clone(), Number::default())
+        let reloader = Reloader::with_detector(source.clone(), Number::default())
             .on_commit(move |_| {
                 both.wait();
                 let other = other.lock().unwrap().clone().unwrap();
@@ -267,7 +271,7 @@ fn g19_a_callback_that_always_wakes_does_not_spin() {
     let itself: Arc<Mutex<Option<std::sync::Weak<Reloader<u32>>>>> = Arc::default();
     let (inside, asked) = (itself.clone(), Arc::new(AtomicU32::new(0)));
     let count = asked.clone();
-    let reloader = Reloader::builder(source, Number::default())
+    let reloader = Reloader::with_detector(source, Number::default())
         .probation(ms(600_000), move |_| {
             count.fetch_add(1, Ordering::Relaxed);
             if let Some(reloader) = inside.lock().unwrap().as_ref().and_then(|r| r.upgrade()) {
@@ -290,7 +294,7 @@ fn g19_a_callback_that_always_wakes_does_not_spin() {
 #[test]
 fn g20_a_status_is_printed_with_the_time_of_day() {
     let source = shared("1");
-    let reloader = Reloader::builder(source.clone(), Number::default())
+    let reloader = Reloader::with_detector(source.clone(), Number::default())
         .load()
         .unwrap();
     set(&source, "bad");

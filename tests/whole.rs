@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use common::{ms, tick};
 use steadyconf::{
     Detector, Document, FileDetector, Format, Limits, Notes, Outcome, Reloader, Report, Sighting,
+    Source,
 };
 use tempfile::TempDir;
 
@@ -188,15 +189,15 @@ fn g07_one_restless_file_does_not_hold_back_the_others() {
     let besides: [Beside; 3] = [
         ("a static file", |detector, folder| {
             fs::write(folder.join("static.yaml"), "b: 1\n").unwrap();
-            detector.then_file(folder.join("static.yaml"))
+            detector.source(Source::file(folder.join("static.yaml")))
         }),
         ("a missing file", |detector, folder| {
-            detector.then_optional_file(folder.join("none.yaml"))
+            detector.source(Source::file(folder.join("none.yaml")).optional())
         }),
         ("a folder", |detector, folder| {
             fs::create_dir(folder.join("conf.d")).unwrap();
             fs::write(folder.join("conf.d/10.yaml"), "b: 1\n").unwrap();
-            detector.then_dir(folder.join("conf.d"))
+            detector.source(Source::dir(folder.join("conf.d")))
         }),
     ];
     for (what, beside) in besides {
@@ -218,7 +219,7 @@ fn g07_one_restless_file_does_not_hold_back_the_others() {
 fn g07_an_edit_beside_a_restless_file_is_served() {
     let mut world = World::new(|folder| {
         fs::write(folder.join("static.yaml"), "b: 1\n").unwrap();
-        FileDetector::new(folder.join("c.yaml")).then_file(folder.join("static.yaml"))
+        FileDetector::new(folder.join("c.yaml")).source(Source::file(folder.join("static.yaml")))
     });
     world.rest();
     world.take();
@@ -239,7 +240,7 @@ fn g07_an_edit_beside_a_restless_file_is_served() {
 fn g02_a_restless_writer_beside_others_is_not_believed() {
     let mut world = World::new(|folder| {
         fs::write(folder.join("static.yaml"), "b: 1\n").unwrap();
-        FileDetector::new(folder.join("c.yaml")).then_file(folder.join("static.yaml"))
+        FileDetector::new(folder.join("c.yaml")).source(Source::file(folder.join("static.yaml")))
     });
     world.rest();
     world.take();
@@ -292,7 +293,7 @@ fn g05_an_emptied_folder_of_keys_is_an_error() {
     let mut world = World::new(|folder| {
         fs::create_dir(folder.join("keys")).unwrap();
         fs::write(folder.join("keys/api_key"), "sk-1\n").unwrap();
-        FileDetector::new(folder.join("c.yaml")).then_key_per_file(folder.join("keys"))
+        FileDetector::new(folder.join("c.yaml")).source(Source::key_per_file(folder.join("keys")))
     });
     world.rest();
     assert_eq!(world.take(), ["a: old\nsk-1"]);
@@ -309,8 +310,7 @@ fn g05_an_emptied_folder_of_keys_is_an_error() {
     fs::remove_file(world.path("keys/api_key")).unwrap();
     let folder = world.folder.path();
     world.detector = FileDetector::new(folder.join("c.yaml"))
-        .then_key_per_file(folder.join("keys"))
-        .allow_empty_keys();
+        .source(Source::key_per_file(folder.join("keys")).allow_empty());
     world.rest();
     assert_eq!(world.take(), [OLD]);
 }
@@ -321,9 +321,10 @@ fn g05_an_emptied_key_is_refused() {
     let key = folder.path().join("api_key");
     fs::write(&key, "sk-1\n").unwrap();
     fs::write(folder.path().join(".c"), "one\n").unwrap();
-    let detector = || FileDetector::new(folder.path().join(".c")).then_key_per_file(folder.path());
+    let first = || FileDetector::new(folder.path().join(".c"));
+    let detector = || first().source(Source::key_per_file(folder.path()));
     let load = |detector| {
-        let builder = Reloader::builder(detector, Joined);
+        let builder = Reloader::with_detector(detector, Joined);
         builder.load_at(ms(0), |until| until)
     };
     let reloader = load(detector()).unwrap();
@@ -346,7 +347,7 @@ fn g05_an_emptied_key_is_refused() {
         assert_eq!(**reloader.handle().load(), "one\nsk-1");
     }
     assert!(load(detector()).is_err());
-    let reloader = load(detector().allow_empty_keys()).unwrap();
+    let reloader = load(first().source(Source::key_per_file(folder.path()).allow_empty())).unwrap();
     assert_eq!(
         reloader.handle().load().trim_end_matches('\u{feff}'),
         "one\n"
@@ -369,7 +370,7 @@ fn g04_the_limit_of_all_files_together_is_called_so() {
     let mut world = World::new(|folder| {
         fs::write(folder.join("more.yaml"), "b: 1\n".repeat(20)).unwrap();
         FileDetector::new(folder.join("c.yaml"))
-            .then_file(folder.join("more.yaml"))
+            .source(Source::file(folder.join("more.yaml")))
             .max_bytes(64)
     });
     let error = world.detector.poll(ms(0)).unwrap_err();
@@ -394,7 +395,7 @@ fn g05_a_name_that_is_no_text_in_a_folder_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let mut world = World::new(|folder| {
         fs::create_dir(folder.join("conf.d")).unwrap();
-        FileDetector::new(folder.join("c.yaml")).then_dir(folder.join("conf.d"))
+        FileDetector::new(folder.join("c.yaml")).source(Source::dir(folder.join("conf.d")))
     });
     let name = std::ffi::OsStr::from_bytes(b"10-\xff.yaml");
     fs::write(world.path("conf.d").join(name), "b: 1\n").unwrap();
@@ -419,7 +420,8 @@ fn g05_a_name_that_is_no_text_in_a_folder_is_an_error() {
 #[test]
 fn g10_an_optional_file_that_is_blank_makes_no_version() {
     let mut world = World::new(|folder| {
-        FileDetector::new(folder.join("c.yaml")).then_optional_file(folder.join("more.yaml"))
+        FileDetector::new(folder.join("c.yaml"))
+            .source(Source::file(folder.join("more.yaml")).optional())
     });
     world.rest();
     assert_eq!(world.take(), [OLD]);

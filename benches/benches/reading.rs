@@ -54,7 +54,7 @@ fn parse(document: &Document) -> Config {
 
 /// Applies two documents in turn, through a reloader that logs each change.
 fn apply(documents: [Document; 2]) -> impl FnMut() {
-    let builder = Reloader::builder(Turns(documents), Yaml::new()).validate(check);
+    let builder = Reloader::with_detector(Turns(documents), Yaml::new()).validate(check);
     let reloader = builder
         .load_at(Duration::ZERO, |until| until)
         .expect("it is valid");

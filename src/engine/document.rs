@@ -19,6 +19,33 @@ pub struct Layer {
     optional: bool,
     overriding: bool,
     secret: bool,
+    language: Option<Language>,
+    naming: Naming,
+    /// Where it belongs among the others: a source of the program has one for all of its
+    /// layers, and later sources have larger ones.
+    position: u16,
+}
+
+/// How the names and values of a layer are to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// As they are written.
+    Exact,
+    /// Keys match without regard to case and signs; numbers are the items of a list, and
+    /// so are the parts of a value between these.
+    Loose { list: Option<char> },
+}
+
+/// The language of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Language {
+    /// YAML, and so JSON. What no name says otherwise is YAML.
+    Yaml,
+    /// JSON, by a reader of its own. It needs the feature `json`.
+    Json,
+    /// TOML. It needs the feature `toml`.
+    Toml,
 }
 
 /// What the bytes of a layer stand for.
@@ -44,6 +71,9 @@ impl Layer {
             optional: false,
             overriding: false,
             secret: false,
+            language: None,
+            naming: Naming::Exact,
+            position: 0,
         }
     }
 
@@ -96,6 +126,47 @@ impl Layer {
         self
     }
 
+    /// Says in which language the document is written, whatever its name ends in.
+    #[must_use]
+    pub fn language(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    #[cfg(any(feature = "yaml", feature = "std"))]
+    pub(crate) fn own_language(&self) -> Option<Language> {
+        self.language
+    }
+
+    #[cfg(all(feature = "std", feature = "yaml"))]
+    pub(crate) fn loosely_named(mut self) -> Self {
+        self.naming = Naming::Loose { list: None };
+        self
+    }
+
+    #[cfg(all(feature = "std", feature = "yaml"))]
+    pub(crate) fn list_at(mut self, separator: char) -> Self {
+        let list = Some(separator);
+        self.naming = Naming::Loose { list };
+        self
+    }
+
+    #[cfg(feature = "yaml")]
+    pub(crate) fn naming(&self) -> Naming {
+        self.naming
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn at_position(mut self, position: u16) -> Self {
+        self.position = position;
+        self
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn position(&self) -> u16 {
+        self.position
+    }
+
     /// The name under which people know this source.
     #[must_use]
     pub fn origin(&self) -> &Arc<str> {
@@ -143,7 +214,9 @@ impl PartialEq for Layer {
         // `Arc` compares slices byte by byte, also where both are the same one.
         let same = |a: &Arc<[u8]>, b: &Arc<[u8]>| Arc::ptr_eq(a, b) || a == b;
         let flags = |layer: &Layer| (layer.optional, layer.overriding, layer.secret);
+        let how = |layer: &Layer| (layer.language, layer.naming, layer.position);
         flags(self) == flags(other)
+            && how(self) == how(other)
             && self.origin == other.origin
             && self.content == other.content
             && same(&self.bytes, &other.bytes)
@@ -261,13 +334,16 @@ impl Document {
         Document::new(layers.cloned().collect::<Vec<_>>()).with_files(self.files.clone())
     }
 
-    /// The same with these layers after the others.
+    /// The same with these layers after the others; layers of a program's sources are put
+    /// where their source is.
     #[must_use]
     pub fn with(&self, more: &[Layer]) -> Document {
         if more.is_empty() {
             return self.clone();
         }
-        Document::new([&self.layers, more].concat()).with_files(self.files.clone())
+        let mut layers = [&self.layers, more].concat();
+        layers.sort_by_key(|layer| layer.position);
+        Document::new(layers).with_files(self.files.clone())
     }
 }
 

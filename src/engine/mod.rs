@@ -53,7 +53,9 @@ pub use change::Change;
 pub use detector::{Detector, Sighting};
 pub use diff::{Diff, Difference};
 pub use digest::Digest;
-pub use document::{Content, Document, Layer};
+#[cfg(feature = "yaml")]
+pub(crate) use document::Naming;
+pub use document::{Content, Document, Language, Layer};
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
 pub use event::Event;

@@ -11,16 +11,13 @@ use super::file::FileDetector;
 use super::last_good::LastGood;
 use super::load::{First, LoadError};
 use super::named::NamedFiles;
-#[cfg(feature = "yaml")]
-use super::overlay;
-use super::overlay::Overlay;
 use super::reloader::Reloader;
+use super::source::Source;
 use super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
-use super::std::sync::Arc;
-use super::target::{Files, Watched};
-use crate::engine::{BoxError, Built, Document, Engine, Format, Jitter, Layer, Policy, options};
+use super::target::{Files, Plan, Watched};
+use crate::engine::{BoxError, Built, Document, Engine, Format, Jitter, Policy, options};
 
 /// A first load that finds the file moving waits this long for it to come to
 /// rest.
@@ -53,50 +50,15 @@ pub struct Builder<T: Send + Sync + 'static, W: Watched = Files> {
     /// Whether the first load waits for files that are not there yet.
     waits: bool,
     last_good: Option<LastGood>,
-    /// Set in code, in this order.
-    values: Vec<Layer>,
-    /// Prefixes and separators of environment variables.
-    #[cfg(feature = "yaml")]
-    environment: Vec<(String, String)>,
 }
 
 /// What is said of files.
 impl<T: Send + Sync + 'static> Builder<T, Files> {
-    /// Adds a file that takes precedence over what was named before it. Maps are
-    /// merged key by key; anything else replaces; an explicit `null` removes. All of
-    /// it is read, judged and applied together, as one configuration; each file has
-    /// to be there and to hold a value.
-    ///
-    /// Whatever the order of the calls, files come first, then values that are set in
-    /// code, then the environment.
-    pub fn then_file(self, path: impl AsRef<Path>) -> Self {
-        self.file(|file| file.then_file(path))
-    }
-
-    /// The same for a file that may be missing, blank, or hold comments alone; then
-    /// it adds nothing.
-    pub fn then_optional_file(self, path: impl AsRef<Path>) -> Self {
-        self.file(|file| file.then_optional_file(path))
-    }
-
-    /// Adds the files of a folder, each over the one before it, in byte order of
-    /// their names, as systemd's drop-ins; see [`FileDetector::then_dir`] for which
-    /// names count. The folder has to be there, and may be empty.
-    pub fn then_dir(self, path: impl AsRef<Path>) -> Self {
-        self.file(|file| file.then_dir(path))
-    }
-
-    /// Adds a folder in which each file is one value, as Docker and Kubernetes hand
-    /// out secrets: the name is the key, at the top of the document, the content a
-    /// string; see [`FileDetector::then_key_per_file`].
-    pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
-        self.file(|file| file.then_key_per_file(path))
-    }
-
-    /// Lets the folders of keys that were named so far be empty, and keys in them; see
-    /// [`FileDetector::allow_empty_keys`].
-    pub fn allow_empty_keys(self) -> Self {
-        self.file(FileDetector::allow_empty_keys)
+    /// Adds a source that takes precedence over those that were added before it. Mappings
+    /// are merged key by key; anything else replaces; an explicit `null` removes. All of
+    /// it is read, judged and applied together, as one configuration. See [`Source`].
+    pub fn source(self, source: impl Into<Source>) -> Self {
+        self.file(|file| file.source(source))
     }
 
     /// How long the files must hold still before their content counts; see
@@ -170,9 +132,6 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             load_timeout: DEFAULT_LOAD_TIMEOUT,
             waits: false,
             last_good: None,
-            values: Vec::new(),
-            #[cfg(feature = "yaml")]
-            environment: Vec::new(),
         }
     }
 
@@ -244,63 +203,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             load_timeout: self.load_timeout,
             waits: self.waits,
             last_good: self.last_good,
-            values: self.values,
-            #[cfg(feature = "yaml")]
-            environment: self.environment,
         }
-    }
-
-    /// Sets the field at `path`, as in `server.port`, over all files: what the command
-    /// line said, for one. It is part of no digest, and never written to disk. An
-    /// empty path means the whole document.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("config.yaml");
-    /// # std::fs::write(&path, "server: {port: 80, host: a}")?;
-    /// # type Config = std::collections::BTreeMap<String, serde_yaml::Value>;
-    /// let reloader = steadyconf::Reloader::<Config>::from_file(&path)
-    ///     .then_value("server.port", 8080)
-    ///     .load()?;
-    /// let config = reloader.handle().load();
-    /// assert_eq!(config["server"]["port"], 8080);
-    /// assert_eq!(config["server"]["host"], "a");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the value cannot be written as YAML: a type's own code refuses that.
-    #[cfg(feature = "values")]
-    pub fn then_value(mut self, path: &str, value: impl serde::Serialize) -> Self {
-        let text = serde_yaml::to_string(&value).unwrap_or_else(|_| {
-            // What the type says of it may quote it.
-            core::panic!("then_value() was given a value that cannot be written as YAML")
-        });
-        let layer = match path {
-            "" => Layer::new("set in code", text.into_bytes()),
-            path => Layer::field("set in code", path, text.into_bytes()),
-        };
-        self.values.push(layer.overriding());
-        self
-    }
-
-    /// Takes fields from the environment, over everything else:
-    /// `APP__LLM__TIMEOUT=30` sets `llm.timeout` for the prefix `APP`. Names are made
-    /// small. A value is what YAML makes of it if that is a scalar (`30`, `true`,
-    /// `"30"`, `null`), and a string otherwise. It is read once, at the load; it is
-    /// part of no digest, and never written to disk.
-    #[cfg(feature = "yaml")]
-    pub fn then_env(self, prefix: &str) -> Self {
-        self.then_env_separated(prefix, "__")
-    }
-
-    /// The same with another separator than `__`, which stands after the prefix and
-    /// between keys.
-    #[cfg(feature = "yaml")]
-    pub fn then_env_separated(mut self, prefix: &str, separator: &str) -> Self {
-        self.environment.push((prefix.into(), separator.into()));
-        self
     }
 
     /// How long [`load`](Self::load) waits for a source that keeps changing, or, with
@@ -399,21 +302,11 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
 
     fn first(self, now: Duration) -> First<T> {
         let limits = self.policy.limits;
-        let (name, detector) = self.watched.detector(limits);
-        #[allow(unused_mut, reason = "without a format there is no environment")]
-        let mut layers = self.values;
-        #[cfg(feature = "yaml")]
-        for (prefix, separator) in &self.environment {
-            layers.extend(overlay::environment(prefix, separator));
-        }
-        let overlay: Arc<[Layer]> = layers.into();
-        let detector = match overlay.is_empty() {
-            true => detector,
-            false => Box::new(Overlay {
-                detector,
-                layers: overlay.clone(),
-            }),
-        };
+        let Plan {
+            name,
+            detector,
+            fixed,
+        } = self.watched.plan(limits);
         let mut last_good = self.last_good;
         if let Some(last_good) = &mut last_good {
             last_good.max_bytes(limits.bytes());
@@ -422,7 +315,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             engine: Engine::with(self.policy),
             detector,
             last_good,
-            overlay,
+            fixed: fixed.into(),
             #[cfg(feature = "otel")]
             telemetry: None,
         };

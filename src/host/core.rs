@@ -32,7 +32,7 @@ pub(super) struct Core<T> {
     pub(super) detector: Box<dyn Detector + Send>,
     pub(super) last_good: Option<LastGood>,
     /// What belongs to this process, and is laid over the last known good, too.
-    pub(super) overlay: Arc<[Layer]>,
+    pub(super) fixed: Arc<[Layer]>,
     #[cfg(feature = "otel")]
     pub(super) telemetry: Option<Telemetry>,
 }

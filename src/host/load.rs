@@ -129,7 +129,7 @@ impl<T: Send + Sync + 'static> First<T> {
             .read()
             .map_err(LoadError::Source)
             .and_then(|good| {
-                let good = good.with(&self.core.overlay);
+                let good = good.with(&self.core.fixed);
                 let from = last_good.name().clone();
                 let started = engine.start_from_last_good_watched(good, from, self.now, watch);
                 started.map_err(LoadError::Rejected)

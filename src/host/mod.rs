@@ -14,11 +14,11 @@ mod last_good;
 mod load;
 mod logging;
 mod named;
-mod overlay;
 mod reloader;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
 mod signals;
+mod source;
 mod subscriptions;
 mod sync;
 mod target;
@@ -34,6 +34,7 @@ pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use reloader::Reloader;
+pub use source::{DirSource, EnvSource, FileSource, KeySource, Source};
 pub use subscriptions::Subscription;
 pub use target::{Files, Own, Watched};
 

@@ -9,6 +9,7 @@ use super::builder::Builder;
 use super::cell::Handle;
 use super::core::Shared;
 use super::file::FileDetector;
+use super::source::Source;
 use super::std::io;
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
@@ -41,7 +42,8 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         }
     }
 
-    /// Watches one YAML file.
+    /// Watches one file: the short way for
+    /// `Reloader::builder().source(Source::file(path))`.
     ///
     /// A relative path is taken from the folder that is current now.
     #[cfg(feature = "yaml")]
@@ -49,7 +51,17 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     where
         T: serde::de::DeserializeOwned,
     {
-        Reloader::from_file_as(path, crate::Yaml::new())
+        Reloader::builder().source(Source::file(path))
+    }
+
+    /// Watches sources that are still to be added, in the order of their precedence; see
+    /// [`Builder::source`].
+    #[cfg(feature = "yaml")]
+    pub fn builder() -> Builder<T>
+    where
+        T: serde::de::DeserializeOwned,
+    {
+        Reloader::builder_as(crate::Yaml::new())
     }
 
     /// Watches one file in a format of your own.
@@ -57,11 +69,16 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         path: impl AsRef<Path>,
         format: impl Format<T> + Send + 'static,
     ) -> Builder<T> {
-        Builder::new(Files(FileDetector::new(path)), format)
+        Reloader::builder_as(format).source(Source::file(path))
+    }
+
+    /// Watches sources that are still to be added, in a format of your own.
+    pub fn builder_as(format: impl Format<T> + Send + 'static) -> Builder<T> {
+        Builder::new(Files(FileDetector::empty()), format)
     }
 
     /// Watches whatever `detector` polls, parsed by `format`.
-    pub fn builder(
+    pub fn with_detector(
         detector: impl Detector + Send + 'static,
         format: impl Format<T> + Send + 'static,
     ) -> Builder<T, Own> {

@@ -15,7 +15,7 @@ use crate::engine::{DetectError, Detector, Sighting};
 ///
 /// let source = Arc::new(Mutex::new(ManualDetector::new("over the wire")));
 /// source.lock().unwrap().set(*b"1");
-/// let reloader = Reloader::<u32>::builder(source.clone(), Yaml::new()).load()?;
+/// let reloader = Reloader::<u32>::with_detector(source.clone(), Yaml::new()).load()?;
 /// source.lock().unwrap().set(*b"2");
 /// reloader.poll_once()?;
 /// assert_eq!(**reloader.handle().load(), 2);

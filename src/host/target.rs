@@ -5,7 +5,8 @@ use core::fmt;
 
 use super::file::FileDetector;
 use super::std::prelude::rust_2024::*;
-use crate::engine::{Detector, Limits};
+use super::std::sync::Arc;
+use crate::engine::{Detector, Layer, Limits};
 
 /// What a [`Builder`](crate::Builder) watches: [`Files`] or a detector of your [`Own`].
 pub trait Watched: sealed::Watched {}
@@ -22,13 +23,13 @@ pub struct Files(pub(super) FileDetector);
 ///
 /// ```compile_fail
 /// # use steadyconf::{ManualDetector, Reloader, Yaml};
-/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
-/// builder.then_file("more.yaml");
+/// let builder = Reloader::<u32>::with_detector(ManualDetector::new("wire"), Yaml::new());
+/// builder.source(steadyconf::Source::file("more.yaml"));
 /// ```
 ///
 /// ```compile_fail
 /// # use steadyconf::{ManualDetector, Reloader, Yaml};
-/// let builder = Reloader::<u32>::builder(ManualDetector::new("wire"), Yaml::new());
+/// let builder = Reloader::<u32>::with_detector(ManualDetector::new("wire"), Yaml::new());
 /// builder.settle(std::time::Duration::ZERO);
 /// ```
 pub struct Own(pub(super) Box<dyn Detector + Send>);
@@ -39,26 +40,44 @@ impl fmt::Debug for Own {
     }
 }
 
-mod sealed {
-    use super::super::std::prelude::rust_2024::*;
-    use super::super::std::sync::Arc;
-    use super::{Detector, Files, Limits, Own};
+/// What becomes of it at the load.
+pub(super) struct Plan {
+    /// What is watched, for messages.
+    pub(super) name: Arc<str>,
+    pub(super) detector: Box<dyn Detector + Send>,
+    /// What belongs to this process, and is laid over the last known good, too.
+    pub(super) fixed: Vec<Layer>,
+}
 
-    /// What is watched, and its name in messages.
+mod sealed {
+    use super::{Files, Limits, Own, Plan};
+    use crate::host::std::prelude::rust_2024::*;
+
     pub trait Watched {
-        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>);
+        #[allow(private_interfaces, reason = "nobody else can call it")]
+        fn plan(self, limits: Limits) -> Plan;
     }
 
     impl Watched for Files {
-        fn detector(self, limits: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
+        #[allow(private_interfaces, reason = "nobody else can call it")]
+        fn plan(self, limits: Limits) -> Plan {
             let file = self.0.max_bytes(limits.bytes());
-            (file.name(), Box::new(file))
+            Plan {
+                name: file.name(),
+                fixed: file.fixed(),
+                detector: Box::new(file),
+            }
         }
     }
 
     impl Watched for Own {
-        fn detector(self, _: Limits) -> (Arc<str>, Box<dyn Detector + Send>) {
-            ("the source".into(), self.0)
+        #[allow(private_interfaces, reason = "nobody else can call it")]
+        fn plan(self, _: Limits) -> Plan {
+            Plan {
+                name: "the source".into(),
+                fixed: Vec::new(),
+                detector: self.0,
+            }
         }
     }
 }

@@ -16,16 +16,17 @@ mod witness;
 
 use core::time::Duration;
 
+use super::source::{Of, Source, WatchedSource};
 use super::std::fs::Metadata;
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::{format, io, vec};
 use crate::engine::{
-    DetectError, DetectErrorKind, Detector, Document, Limits, Settle, Settled, Sighting,
+    DetectError, DetectErrorKind, Detector, Document, Layer, Limits, Settle, Settled, Sighting,
 };
 use read::ReadError;
-use sources::{Kind, Source};
+use sources::Part;
 use witness::{Seen, Witness};
 
 /// The debounce of the original recipe.
@@ -65,7 +66,9 @@ const PATIENCE: u32 = 20;
 #[derive(Debug)]
 pub struct FileDetector {
     /// In order of precedence, the lowest first.
-    sources: Vec<Source>,
+    places: Vec<Place>,
+    /// Files that the configuration names, once it does.
+    named: Option<Part>,
     max_bytes: usize,
     settle: Settle<Document>,
     /// How many looks in a row the stamps alone were trusted.
@@ -79,6 +82,13 @@ pub struct FileDetector {
     began: bool,
     #[cfg(test)]
     meanwhile: tests::Meanwhile,
+}
+
+/// What one source is.
+#[derive(Debug)]
+enum Place {
+    Watched(Part),
+    Fixed(Vec<Layer>),
 }
 
 /// Why a look had no result.
@@ -98,10 +108,16 @@ impl Failed {
 
 impl FileDetector {
     /// Watches the file at `path`. A relative path is taken from the folder that
-    /// is current now; links in it are followed anew at every look.
+    /// is current now; links in it are followed anew at every poll.
     pub fn new(path: impl AsRef<Path>) -> Self {
+        FileDetector::empty().source(Source::file(path))
+    }
+
+    /// A detector without a source yet.
+    pub(crate) fn empty() -> Self {
         FileDetector {
-            sources: vec![Source::new(Kind::File, path.as_ref())],
+            places: vec![],
+            named: None,
             max_bytes: Limits::default().bytes(),
             settle: Settle::new(DEFAULT_SETTLE),
             trusted: 0,
@@ -114,53 +130,14 @@ impl FileDetector {
         }
     }
 
-    /// Adds a file that takes precedence over what was named before it.
+    /// Adds a source that takes precedence over those that were added before it.
     #[must_use]
-    pub fn then_file(self, path: impl AsRef<Path>) -> Self {
-        self.then(Kind::File, path.as_ref())
-    }
-
-    /// The same for a file that may be missing, blank, or hold comments alone; then
-    /// it adds nothing.
-    #[must_use]
-    pub fn then_optional_file(self, path: impl AsRef<Path>) -> Self {
-        self.then(Kind::Optional, path.as_ref())
-    }
-
-    /// Adds the files of a folder, each over the one before it, in byte order of
-    /// their names: `10-pool.yaml`, then `20-site.yaml`. It is what systemd calls
-    /// drop-ins. The folder has to be there, and may be empty; a file of it has to
-    /// hold a value. What counts are names that end in `.yaml`, `.yml` or `.json`
-    /// (with the feature `toml`, also `.toml`), but none that begins with a dot; so
-    /// editors' and package managers' backups do not. Folders in it are errors if
-    /// they are named so. More than 1000 files are an error.
-    #[must_use]
-    pub fn then_dir(self, path: impl AsRef<Path>) -> Self {
-        self.then(Kind::DropIns, path.as_ref())
-    }
-
-    /// Adds a folder in which each file is one value: its name is the key, at the
-    /// top of the document, its content the value, a string, without a line feed at
-    /// its end. It is how Docker and Kubernetes hand out secrets (`/run/secrets`).
-    /// The folder has to be there and to hold a key, and no key may be empty: a mount
-    /// that vanished, or a file that was truncated, must not take secrets away; see
-    /// [`allow_empty_keys`](Self::allow_empty_keys). Names that begin with a dot or end
-    /// in `~`, and folders, do not count. More than 1000 files are an error. None of
-    /// its values is ever shown.
-    #[must_use]
-    pub fn then_key_per_file(self, path: impl AsRef<Path>) -> Self {
-        self.then(Kind::Keys, path.as_ref())
-    }
-
-    /// Lets the folders of keys that were named so far be empty, and keys in them.
-    #[must_use]
-    pub fn allow_empty_keys(mut self) -> Self {
-        self.sources.iter_mut().for_each(Source::allow_empty);
-        self
-    }
-
-    fn then(mut self, kind: Kind, path: &Path) -> Self {
-        self.sources.push(Source::new(kind, path));
+    pub fn source(mut self, source: impl Into<Source>) -> Self {
+        match source.into().0 {
+            Of::Watched(watched) => self.places.push(Place::Watched(Part::new(watched))),
+            Of::Fixed(layers) => self.places.push(Place::Fixed(layers)),
+            Of::Defaults(layers) => self.places.insert(0, Place::Fixed(layers)),
+        }
         self
     }
 
@@ -183,8 +160,38 @@ impl FileDetector {
 
     /// The names of the files, for messages about all of them.
     pub(crate) fn name(&self) -> Arc<str> {
-        let names: Vec<_> = self.sources.iter().map(|s| &**s.origin()).collect();
-        names.join(", ").into()
+        let names: Vec<_> = self.parts().map(|part| &**part.origin()).collect();
+        match names.is_empty() {
+            true => "the configuration".into(),
+            false => names.join(", ").into(),
+        }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        let parts = self.places.iter().filter_map(|place| match place {
+            Place::Watched(part) => Some(part),
+            Place::Fixed(_) => None,
+        });
+        parts.chain(&self.named)
+    }
+
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part> {
+        let parts = self.places.iter_mut().filter_map(|place| match place {
+            Place::Watched(part) => Some(part),
+            Place::Fixed(_) => None,
+        });
+        parts.chain(&mut self.named)
+    }
+
+    /// Returns the layers that never change, each at its position.
+    pub(crate) fn fixed(&self) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        for (position, place) in self.places.iter().enumerate() {
+            if let Place::Fixed(fixed) = place {
+                layers.extend(fixed.iter().map(|layer| at(position, layer)));
+            }
+        }
+        layers
     }
 
     /// Warns, once, of files that can only change in place.
@@ -192,26 +199,25 @@ impl FileDetector {
         if core::mem::replace(&mut self.began, true) {
             return;
         }
-        let files = self.sources.iter().filter_map(Source::file);
-        for name in mounts::among(files) {
+        for name in mounts::among(self.parts().filter_map(Part::file)) {
             super::logging::mount_of_its_own(name);
         }
     }
 
     fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
         self.begin();
-        for source in &mut self.sources {
-            source.take_stamps()?;
+        for part in self.parts_mut() {
+            part.take_stamps()?;
         }
         if self.may_trust() {
             return Ok(Sighting::Unchanged);
         }
-        for source in &mut self.sources {
-            source.list()?;
+        for part in self.parts_mut() {
+            part.list()?;
         }
         let seen = self.read(self.is_out_of_patience(now))?;
-        for source in &self.sources {
-            source.must_be_the_same()?;
+        for part in self.parts() {
+            part.must_be_the_same()?;
         }
         if self.remember(now) {
             // Equal bytes may be the same half of two writes.
@@ -226,12 +232,24 @@ impl FileDetector {
     }
 
     fn document_of(&self, seen: &[Seen]) -> Document {
-        let all = || self.members().zip(seen);
-        let layers = all().filter(|(member, _)| !member.is_named());
-        let layers: Vec<_> = layers
-            .filter_map(|(_, seen)| seen.layer().cloned())
-            .collect();
-        let files = all().filter_map(|(member, seen)| member.as_named(seen));
+        let mut rest = seen.iter();
+        let mut layers = Vec::new();
+        for (position, place) in self.places.iter().enumerate() {
+            match place {
+                Place::Fixed(fixed) => layers.extend(fixed.iter().map(|layer| at(position, layer))),
+                Place::Watched(part) => {
+                    let seen = rest.by_ref().take(part.members.len());
+                    layers.extend(
+                        seen.filter_map(Seen::layer)
+                            .map(|layer| at(position, layer)),
+                    );
+                }
+            }
+        }
+        let named = self.named.iter().flat_map(|part| &part.members);
+        let files = named
+            .zip(rest)
+            .filter_map(|(member, seen)| member.as_named(seen));
         Document::new(layers).with_files(files.collect::<Vec<_>>())
     }
 
@@ -240,8 +258,10 @@ impl FileDetector {
         if self.refresh || self.restless.is_some() || self.trusted >= stamp::FULL_READ_EVERY {
             return false;
         }
-        let mut watched = self.sources.iter_mut().flat_map(Source::watched);
-        let trusted = watched.all(|one| one.is_aged());
+        let trusted = self
+            .parts_mut()
+            .flat_map(Part::watched)
+            .all(|one| one.is_aged());
         self.trusted += u32::from(trusted);
         trusted
     }
@@ -263,7 +283,7 @@ impl FileDetector {
     }
 
     fn members(&self) -> impl Iterator<Item = &sources::Member> {
-        self.sources.iter().flat_map(|source| &source.members)
+        self.parts().flat_map(|part| &part.members)
     }
 
     /// The set was read whole under these stamps. Returns whether that of a file is new.
@@ -271,8 +291,8 @@ impl FileDetector {
         self.refresh = false;
         self.trusted = 0;
         let mut moved = false;
-        for source in &mut self.sources {
-            moved |= source.remember(now);
+        for part in self.parts_mut() {
+            moved |= part.remember(now);
         }
         moved
     }
@@ -348,7 +368,7 @@ impl FileDetector {
     fn failed(&mut self, origin: &Arc<str>, error: ReadError) -> DetectError {
         self.settle.disturb();
         self.at_rest();
-        let watched = self.sources.iter_mut().flat_map(Source::watched);
+        let watched = self.parts_mut().flat_map(Part::watched);
         watched.for_each(watched::Watched::forget);
         let is_one = self.members().count() < 2;
         describe(error, origin, self.max_bytes, is_one)
@@ -385,18 +405,18 @@ impl Detector for FileDetector {
     }
 
     fn also_read(&mut self, names: &[Arc<str>]) {
-        let known = self.sources.iter_mut().find(|source| source.is_named());
-        match known {
-            Some(named) => named.name(names),
-            None => {
-                let mut named = Source::named();
-                named.name(names);
-                self.sources.push(named);
-            }
-        }
+        let none = || Part::new(WatchedSource::named());
+        self.named.get_or_insert_with(none).name(names);
         // What was read without them is no evidence of a generation.
         self.refresh = true;
     }
+}
+
+/// Returns a layer at the position of its source.
+fn at(position: usize, layer: &Layer) -> Layer {
+    layer
+        .clone()
+        .at_position(u16::try_from(position).unwrap_or(u16::MAX))
 }
 
 /// Returns the bytes of a file that is not watched, and what is known of the very file

@@ -3,8 +3,9 @@
 
 use core::time::Duration;
 
+use super::super::source::{Kind, WatchedSource};
 use super::super::std::fs;
-use super::super::std::io::ErrorKind;
+use super::super::std::io::{self, ErrorKind};
 use super::super::std::path::{Path, PathBuf, absolute};
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
@@ -15,36 +16,19 @@ use super::watched::Watched;
 use super::witness::{Found, Seen};
 use super::{Failed, in_words};
 use crate::engine::path::{PathDisplay, Segment};
-use crate::engine::{Layer, NamedFile, is_blank};
+use crate::engine::{Language, Layer, NamedFile, is_blank};
 
 /// A folder of more files than this is taken for the wrong folder.
 const MAX_FILES: usize = 1000;
 
-/// One thing that the user named.
+/// One part of what is watched: a source as the user named it.
 #[derive(Debug)]
-pub(super) struct Source {
-    kind: Kind,
-    path: PathBuf,
+pub(super) struct Part {
+    source: WatchedSource,
     origin: Arc<str>,
     /// The folder itself, where it is one: it moves when names in it come and go.
     folder: Option<Watched>,
     pub(super) members: Vec<Member>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    File,
-    /// A file that may be missing, or blank.
-    Optional,
-    /// A folder whose files are layers, in byte order of their names.
-    DropIns,
-    /// A folder whose files are values, each named by its key.
-    Keys,
-    /// The same, where values and the folder may be empty.
-    EmptyKeys,
-    /// Files that the configuration names. One that cannot be read is no trouble of the
-    /// source: the configuration that names it has to go, and another to come.
-    Named,
 }
 
 /// One file of the set.
@@ -53,35 +37,30 @@ pub(super) struct Member {
     pub(super) path: PathBuf,
     pub(super) origin: Arc<str>,
     kind: Kind,
+    /// Nothing, or a file without a value, is as good.
+    may_be_missing: bool,
+    language: Option<Language>,
+    nested: Option<String>,
     name: String,
     pub(super) watched: Watched,
 }
 
-impl Source {
-    pub(super) fn new(kind: Kind, path: &Path) -> Self {
-        let origin: Arc<str> = path.to_string_lossy().into();
-        let path = absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let is_folder = matches!(kind, Kind::DropIns | Kind::Keys | Kind::EmptyKeys);
-        let file = || Member::new(kind, path.clone(), origin.clone(), String::new());
-        Source {
-            kind,
+impl Part {
+    pub(super) fn new(mut source: WatchedSource) -> Self {
+        let origin: Arc<str> = source.path.to_string_lossy().into();
+        source.path = absolute(&source.path).unwrap_or(source.path);
+        let is_folder = matches!(source.kind, Kind::DropIns | Kind::Keys | Kind::EmptyKeys);
+        let mut part = Part {
             folder: is_folder.then(Watched::default),
-            members: if is_folder { vec![] } else { vec![file()] },
-            path,
-            origin,
-        }
-    }
-
-    /// Files that the configuration names, of which none is known yet.
-    pub(super) fn named() -> Self {
-        Source {
             members: vec![],
-            ..Source::new(Kind::Named, Path::new(""))
+            origin: origin.clone(),
+            source,
+        };
+        if part.source.kind == Kind::File {
+            let path = part.source.path.clone();
+            part.members.push(part.member(path, origin, String::new()));
         }
-    }
-
-    pub(super) fn is_named(&self) -> bool {
-        self.kind == Kind::Named
+        part
     }
 
     /// From now on, the files are these. Those that were there before keep what is known
@@ -95,7 +74,7 @@ impl Source {
                 None => {
                     let path = Path::new(&**name);
                     let path = absolute(path).unwrap_or_else(|_| path.to_path_buf());
-                    Member::new(Kind::Named, path, name.clone(), String::new())
+                    self.member(path, name.clone(), String::new())
                 }
             });
         }
@@ -103,15 +82,8 @@ impl Source {
 
     /// Returns the path and its name, if it is one of a file.
     pub(super) fn file(&self) -> Option<(&Path, &str)> {
-        let is_file = matches!(self.kind, Kind::File | Kind::Optional);
-        is_file.then_some((&*self.path, &*self.origin))
-    }
-
-    /// Lets keys, and a folder of them, be empty.
-    pub(super) fn allow_empty(&mut self) {
-        if self.kind == Kind::Keys {
-            self.kind = Kind::EmptyKeys;
-        }
+        let is_file = self.source.kind == Kind::File;
+        is_file.then_some((&*self.source.path, &*self.origin))
     }
 
     pub(super) fn origin(&self) -> &Arc<str> {
@@ -120,14 +92,27 @@ impl Source {
 
     /// Takes the stamp of the folder, if it is one, and of every file that is known.
     pub(super) fn take_stamps(&mut self) -> Result<(), Failed> {
-        if let Some(folder) = &mut self.folder {
-            let stamp = read::folder_stamp(&self.path);
-            folder.stamp = Some(stamp.map_err(|error| Failed::at(&self.origin, error))?);
+        if self.folder.is_some() {
+            let stamp = self.folder_stamp()?;
+            if let Some(folder) = &mut self.folder {
+                folder.stamp = Some(stamp);
+            }
         }
         for member in &mut self.members {
             member.take_stamp()?;
         }
         Ok(())
+    }
+
+    fn folder_stamp(&self) -> Result<Stamp, Failed> {
+        match read::folder_stamp(&self.source.path) {
+            Err(ReadError::Io(error)) if self.may_be_missing(&error) => Ok(Stamp::ABSENT),
+            stamp => stamp.map_err(|error| Failed::at(&self.origin, error)),
+        }
+    }
+
+    fn may_be_missing(&self, error: &io::Error) -> bool {
+        self.source.may_be_missing && error.kind() == ErrorKind::NotFound
     }
 
     /// Finds the files of the folder, if it is one; those that were there before
@@ -143,7 +128,9 @@ impl Source {
             let member = match known {
                 Some(at) => before.swap_remove(at),
                 None => {
-                    let mut member = self.member(name);
+                    let origin = Path::new(&*self.origin).join(&name);
+                    let origin = origin.to_string_lossy().into();
+                    let mut member = self.member(self.source.path.join(&name), origin, name);
                     member.take_stamp()?;
                     member
                 }
@@ -153,17 +140,29 @@ impl Source {
         Ok(())
     }
 
-    fn member(&self, name: String) -> Member {
-        let origin = Path::new(&*self.origin).join(&name);
-        let origin = origin.to_string_lossy().into();
-        Member::new(self.kind, self.path.join(&name), origin, name)
+    fn member(&self, path: PathBuf, origin: Arc<str>, name: String) -> Member {
+        let source = &self.source;
+        Member {
+            path,
+            origin,
+            kind: source.kind,
+            may_be_missing: source.may_be_missing && source.kind == Kind::File,
+            language: source.language,
+            nested: source.nested.clone(),
+            name,
+            watched: Watched::default(),
+        }
     }
 
     /// The names of the files that count, in byte order.
     fn names(&self) -> Result<Vec<String>, Failed> {
         let failed = |error| Failed::at(&self.origin, ReadError::Io(error));
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(failed)? {
+        let entries = match fs::read_dir(&self.source.path) {
+            Err(error) if self.may_be_missing(&error) => return Ok(names),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let name = entry.map_err(failed)?.file_name();
             let shown = name.to_string_lossy();
             match name.to_str() {
@@ -179,7 +178,7 @@ impl Source {
                 return Err(Failed::at(&self.origin, ReadError::TooMany(MAX_FILES)));
             }
         }
-        if names.is_empty() && self.kind == Kind::Keys {
+        if names.is_empty() && self.source.kind == Kind::Keys {
             return Err(Failed::at(&self.origin, ReadError::NoKeys));
         }
         names.sort_unstable();
@@ -193,7 +192,7 @@ impl Source {
         if name.starts_with('.') {
             return false;
         }
-        match self.kind {
+        match self.source.kind {
             // As systemd takes `*.conf` and nothing else, so that backups of
             // editors and package managers (`~`, `.bak`, `.dpkg-old`) do not.
             Kind::DropIns => ENDINGS.iter().any(|ending| {
@@ -201,7 +200,7 @@ impl Source {
                 stem.is_some_and(|stem| !stem.is_empty())
             }),
             // A folder in it is no value.
-            _ => !name.ends_with('~') && !self.path.join(name).is_dir(),
+            _ => !name.ends_with('~') && !self.source.path.join(name).is_dir(),
         }
     }
 
@@ -214,9 +213,7 @@ impl Source {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let after = read::folder_stamp(&self.path);
-        let after = after.map_err(|error| Failed::at(&self.origin, error))?;
-        if folder.stamp == Some(after) {
+        if folder.stamp == Some(self.folder_stamp()?) {
             return Ok(());
         }
         // Somebody may be busy with other files there.
@@ -249,6 +246,10 @@ impl Source {
     }
 }
 
+fn key(name: &str) -> Segment {
+    Segment::Key(name.into())
+}
+
 /// The endings of files in a folder of drop-ins.
 const ENDINGS: &[&str] = &[
     ".yaml",
@@ -259,24 +260,6 @@ const ENDINGS: &[&str] = &[
 ];
 
 impl Member {
-    fn new(kind: Kind, path: PathBuf, origin: Arc<str>, name: String) -> Self {
-        Member {
-            path,
-            origin,
-            kind,
-            name,
-            watched: Watched::default(),
-        }
-    }
-
-    fn may_be_missing(&self) -> bool {
-        self.kind == Kind::Optional
-    }
-
-    pub(super) fn is_named(&self) -> bool {
-        self.kind == Kind::Named
-    }
-
     pub(super) fn take_stamp(&mut self) -> Result<(), Failed> {
         self.watched.stamp = Some(self.stamp()?);
         Ok(())
@@ -295,8 +278,8 @@ impl Member {
         match self.kind {
             Kind::Named => Ok(Stamp::ABSENT),
             _ if !is_gone => Err(Failed::at(&self.origin, error)),
+            Kind::File if self.may_be_missing => Ok(Stamp::ABSENT),
             Kind::File => Err(Failed::at(&self.origin, error)),
-            Kind::Optional => Ok(Stamp::ABSENT),
             // It was there when the folder was listed, or its link leads nowhere.
             Kind::DropIns | Kind::Keys | Kind::EmptyKeys if self.path.is_symlink() => {
                 Err(Failed::at(&self.origin, error))
@@ -314,7 +297,7 @@ impl Member {
         if self.watched.stamp == Some(Stamp::ABSENT) {
             // One that vanished from its folder after it was listed is no longer
             // of the set.
-            return match self.may_be_missing() {
+            return match self.may_be_missing {
                 true => Ok(Seen::missing(self.watched.stamp)),
                 false => Err(Failed::Moved),
             };
@@ -328,7 +311,7 @@ impl Member {
         };
         self.watched.must_still_be(&opened.stamp)?;
         let bytes = core::mem::take(&mut opened.bytes);
-        if self.kind == Kind::Optional && is_blank(&bytes) {
+        if self.may_be_missing && is_blank(&bytes) {
             // It says as little as if it were missing, and so makes no version.
             return Ok(Seen::missing(self.watched.stamp));
         }
@@ -371,15 +354,25 @@ impl Member {
     /// Whether an error is of this moment: somebody holds a lease on the file and is
     /// asked to give it back (`fcntl(2)`, `F_SETLEASE`), or the file was just removed.
     fn is_of_now(&self, error: ErrorKind) -> bool {
-        let is_gone = error == ErrorKind::NotFound && self.kind != Kind::File;
+        let must_be_there = self.kind == Kind::File && !self.may_be_missing;
+        let is_gone = error == ErrorKind::NotFound && !must_be_there;
         is_gone || error == ErrorKind::WouldBlock
     }
 
     pub(super) fn layer(&self, mut bytes: Vec<u8>) -> Layer {
         let origin = self.origin.clone();
         match self.kind {
-            Kind::File | Kind::DropIns | Kind::Named => Layer::new(origin, bytes),
-            Kind::Optional => Layer::new(origin, bytes).optional(),
+            Kind::File | Kind::DropIns | Kind::Named => {
+                let layer = Layer::new(origin, bytes);
+                let layer = match self.language {
+                    Some(language) => layer.language(language),
+                    None => layer,
+                };
+                match self.may_be_missing {
+                    true => layer.optional(),
+                    false => layer,
+                }
+            }
             Kind::Keys | Kind::EmptyKeys => {
                 // `echo` and editors end the last line; the value does not.
                 if bytes.ends_with(b"\n") {
@@ -388,7 +381,10 @@ impl Member {
                         bytes.pop();
                     }
                 }
-                let path = [Segment::Key(self.name.clone())];
+                let path: Vec<_> = match &self.nested {
+                    Some(separator) => self.name.split(&**separator).map(key).collect(),
+                    None => vec![key(&self.name)],
+                };
                 let layer = Layer::text(origin, format!("{}", PathDisplay(&path)), bytes).secret();
                 match self.kind {
                     Kind::EmptyKeys => layer.optional(),

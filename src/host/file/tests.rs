@@ -49,7 +49,7 @@ impl Set {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = |name: &str| folder.path().join("..data").join(name);
-        let detector = FileDetector::new(data("base")).then_file(data("over"));
+        let detector = FileDetector::new(data("base")).source(Source::file(data("over")));
         let set = Set { folder, detector };
         Set::flip(set.folder.path(), 0);
         set

@@ -8,7 +8,7 @@ use super::super::std::path::PathBuf;
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::{assert, assert_eq, format, vec};
 use super::*;
-use crate::engine::Layer;
+use crate::engine::{Language, Layer, NamedFile};
 
 fn doc(text: &str) -> Document {
     Document::new([
@@ -34,6 +34,14 @@ fn what_is_written_reads_back() {
             Layer::text("keys/none", "none", *b"").secret().optional(),
             Layer::field("d", "d.e", *b"1"),
         ]),
+        Document::new([
+            Layer::new("a", *b"a = 1").language(Language::Toml),
+            Layer::new("b", *b"{}")
+                .language(Language::Json)
+                .at_position(3)
+                .optional(),
+        ])
+        .with_files([NamedFile::new("/cert \"1\"", *b"x\nend\n")]),
     ] {
         assert_eq!(text::decode(&text::encode(&document)), Ok(document));
     }

@@ -5,21 +5,24 @@
 //! ```text
 //! steadyconf last known good, format 1
 //! sha256:…
-//! document 31 "config.yaml"
+//! document 31 1 "config.yaml"
 //! greeting: hello
 //! timeout_s: 30
 //!
-//! text 9 "/run/secrets/api_key" "api_key"
+//! text 9 2 "/run/secrets/api_key" "api_key"
 //! sk-123456
-//! file 27 "/etc/app/cert.pem"
+//! file 27 0 "/etc/app/cert.pem"
 //! -----BEGIN CERTIFICATE-----
 //! end
 //! ```
+//!
+//! A line has the length of what follows, the position of its source among the sources of
+//! the program, its name, and what else there is to say: its field, or its language.
 
 use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use crate::engine::path;
-use crate::engine::{Content, Digest, Document, Layer, NamedFile};
+use crate::engine::{Content, Digest, Document, Language, Layer, NamedFile};
 
 pub(super) const FAMILY: &str = "steadyconf last known good, format ";
 const FORMAT: &str = "1";
@@ -37,7 +40,7 @@ pub(super) fn encode(document: &Document) -> Vec<u8> {
     for file in document.files() {
         // One that cannot be read belongs to no document that was good.
         if let Ok(bytes) = file.bytes() {
-            let head = format!("file {} {:?}\n", bytes.len(), file.name());
+            let head = format!("file {} 0 {:?}\n", bytes.len(), file.name());
             body.extend_from_slice(head.as_bytes());
             body.extend_from_slice(bytes);
             body.push(b'\n');
@@ -111,41 +114,63 @@ enum Part {
 }
 
 fn head_of(layer: &Layer) -> String {
-    let (length, origin) = (layer.bytes().len(), layer.origin());
-    match layer.content() {
-        Content::Field(path) => format!("field {length} {origin:?} {path:?}\n"),
-        Content::Text(path) if layer.is_optional() => {
-            format!("optional-text {length} {origin:?} {path:?}\n")
-        }
-        Content::Text(path) => format!("text {length} {origin:?} {path:?}\n"),
-        Content::Document if layer.is_optional() => format!("optional {length} {origin:?}\n"),
-        Content::Document => format!("document {length} {origin:?}\n"),
-    }
+    let (length, position, origin) = (layer.bytes().len(), layer.position(), layer.origin());
+    let (kind, more) = match layer.content() {
+        Content::Field(path) => ("field", Some(&**path)),
+        Content::Text(path) if layer.is_optional() => ("optional-text", Some(&**path)),
+        Content::Text(path) => ("text", Some(&**path)),
+        Content::Document if layer.is_optional() => ("optional", layer.own_language().map(name_of)),
+        Content::Document => ("document", layer.own_language().map(name_of)),
+    };
+    let more = more.map_or(String::new(), |more| format!(" {more:?}"));
+    format!("{kind} {length} {position} {origin:?}{more}\n")
 }
 
 fn part<'a>(head: &str, rest: &'a [u8]) -> Option<(Part, &'a [u8])> {
     let (kind, head) = head.split_once(' ')?;
     let (length, head) = head.split_once(' ')?;
+    let (position, head) = head.split_once(' ')?;
     let (bytes, rest) = rest.split_at_checked(length.parse().ok()?)?;
     let (origin, head) = path::unquote(head.strip_prefix('"')?)?;
-    let field = || {
-        let (path, end) = path::unquote(head.strip_prefix(" \"")?)?;
-        end.is_empty().then_some(path)
+    let more = || {
+        let (more, end) = path::unquote(head.strip_prefix(" \"")?)?;
+        end.is_empty().then_some(more)
+    };
+    let document = || {
+        let layer = Layer::new(origin.as_str(), bytes);
+        match head {
+            "" => Some(layer),
+            _ => Some(layer.language(language_of(&more()?)?)),
+        }
     };
     let layer = match (kind, head) {
         ("file", "") => {
             let file = NamedFile::new(origin, bytes);
             return Some((Part::File(file), rest.strip_prefix(b"\n")?));
         }
-        ("document", "") => Layer::new(origin, bytes),
-        ("optional", "") => Layer::new(origin, bytes).optional(),
-        ("field", _) => Layer::field(origin, field()?, bytes),
+        ("document", _) => document()?,
+        ("optional", _) => document()?.optional(),
+        ("field", _) => Layer::field(origin, more()?, bytes),
         // Only folders with a key per file have such layers on disk.
-        ("text", _) => Layer::text(origin, field()?, bytes).secret(),
-        ("optional-text", _) => Layer::text(origin, field()?, bytes).secret().optional(),
+        ("text", _) => Layer::text(origin, more()?, bytes).secret(),
+        ("optional-text", _) => Layer::text(origin, more()?, bytes).secret().optional(),
         _ => return None,
     };
+    let layer = layer.at_position(position.parse().ok()?);
     Some((Part::Layer(layer), rest.strip_prefix(b"\n")?))
+}
+
+fn name_of(language: Language) -> &'static str {
+    match language {
+        Language::Yaml => "yaml",
+        Language::Json => "json",
+        Language::Toml => "toml",
+    }
+}
+
+fn language_of(name: &str) -> Option<Language> {
+    let all = [Language::Yaml, Language::Json, Language::Toml];
+    all.into_iter().find(|language| name_of(*language) == name)
 }
 
 /// The first line, without its end, and what follows.

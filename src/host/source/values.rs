@@ -1,0 +1,96 @@
+//! Values that the program sets itself, written as YAML.
+
+use serde::Serialize;
+use serde_yaml::Value;
+
+use super::super::std::prelude::rust_2024::*;
+use super::super::std::vec;
+use super::{Of, Source};
+use crate::engine::Layer;
+
+/// The name of what is set in code, in messages.
+const IN_CODE: &str = "set in code";
+
+/// What a secret writes of itself: nothing that could be read back.
+const REDACTED: &str = "[redacted]";
+
+impl Source {
+    /// The field at `path`, as in `server.port`: what the command line said, for one.
+    /// `None` says nothing. An empty path means the whole document. It is part of no
+    /// digest, and never written to disk.
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be written as YAML: a type's own code refuses that.
+    #[cfg_attr(docsrs, doc(cfg(feature = "values")))]
+    pub fn value(path: &str, value: impl Serialize) -> Source {
+        let layers = match written(value) {
+            Value::Null => vec![],
+            value => {
+                let text = text_of(&value);
+                let layer = match path {
+                    "" => Layer::new(IN_CODE, text),
+                    path => Layer::field(IN_CODE, path, text),
+                };
+                vec![layer]
+            }
+        };
+        Source::fixed(layers)
+    }
+
+    /// The fields of a struct, such as the flags of `clap`: what is `None` says nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be written as YAML.
+    pub fn values(values: &impl Serialize) -> Source {
+        Source::fixed(document_of("set in code", values))
+    }
+
+    /// A whole configuration, below everything else wherever it is added, so that a
+    /// program starts without any file. What is `None` says nothing, and neither does a
+    /// [`Secret`](crate::Secret), which does not write itself.
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be written as YAML.
+    pub fn defaults(values: &impl Serialize) -> Source {
+        match Source::fixed(document_of("built-in defaults", values)).0 {
+            Of::Fixed(layers) => Source(Of::Defaults(layers)),
+            other => Source(other),
+        }
+    }
+}
+
+/// Returns a layer of all that is said, if anything is.
+fn document_of(name: &str, values: &impl Serialize) -> Vec<Layer> {
+    match said(written(values)) {
+        Value::Null => vec![],
+        Value::Mapping(fields) if fields.is_empty() => vec![],
+        value => vec![Layer::new(name, text_of(&value))],
+    }
+}
+
+fn written(value: impl Serialize) -> Value {
+    serde_yaml::to_value(value).unwrap_or_else(|_| {
+        // What the type says of it may quote it.
+        core::panic!("a source was given a value that cannot be written as YAML")
+    })
+}
+
+fn text_of(value: &Value) -> Vec<u8> {
+    let text = serde_yaml::to_string(value);
+    text.map(String::into_bytes).unwrap_or_default()
+}
+
+/// Leaves out the fields that say nothing.
+fn said(value: Value) -> Value {
+    match value {
+        Value::Mapping(fields) => {
+            let says = |value: &Value| !value.is_null() && value.as_str() != Some(REDACTED);
+            let fields = fields.into_iter().filter(|(_, value)| says(value));
+            Value::Mapping(fields.map(|(key, value)| (key, said(value))).collect())
+        }
+        other => other,
+    }
+}
