@@ -99,10 +99,12 @@ pub use engine::{
 };
 #[cfg(feature = "yaml")]
 pub use format::{Secret, Yaml};
+#[cfg(all(feature = "std", feature = "yaml"))]
+pub use host::EnvSource;
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, DirSource, EnvSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError,
-    Loaded, NamedFiles, Own, Reader, Reloader, Source, Subscription, Waited, Watched,
+    Builder, DirSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError, Loaded,
+    NamedFiles, Own, Reader, Reloader, Source, Subscription, Waited, Watched,
 };
 
 /// The README's example, compiled with the tests.

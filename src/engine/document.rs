@@ -33,6 +33,10 @@ pub(crate) enum Naming {
     Exact,
     /// Keys match without regard to case and signs; numbers are the items of a list, and
     /// so are the parts of a value between these.
+    #[cfg_attr(
+        not(all(feature = "std", feature = "yaml")),
+        allow(dead_code, reason = "there is no environment")
+    )]
     Loose { list: Option<char> },
 }
 

@@ -131,7 +131,8 @@ impl<'m> Covered<'m> {
 }
 
 /// `apiKey`, `api-key` and `API_KEY` are all `apikey`.
-fn plain(name: &str) -> String {
+#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+pub(crate) fn plain(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-'));
     letters.flat_map(char::to_lowercase).collect()
 }

@@ -69,7 +69,7 @@ pub(crate) use listener::OnChangeOf;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
 #[cfg(feature = "yaml")]
-pub(crate) use masks::{Covered, Masks};
+pub(crate) use masks::{Covered, Masks, plain};
 #[cfg(feature = "std")]
 pub(crate) use moment::WallClock;
 pub use named::NamedFile;

@@ -60,6 +60,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         };
         let mut de = self.de.inside(Step::Root, *key);
         de.is_key = true;
+        de.known = self.known;
         de.note_type::<S::Value>();
         de.placing(seed.deserialize(de)).map(Some)
     }
@@ -87,9 +88,15 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
 /// The name of a variant, and the node that it holds, or is.
 pub(super) struct Variant<'a> {
-    pub(super) de: De<'a>,
-    pub(super) name: &'a str,
-    pub(super) is_alone: bool,
+    de: De<'a>,
+    name: &'a str,
+    is_alone: bool,
+}
+
+impl<'a> Variant<'a> {
+    pub(super) fn of(de: De<'a>, name: &'a str, is_alone: bool) -> Self {
+        Variant { de, name, is_alone }
+    }
 }
 
 impl<'de, 'a> EnumAccess<'de> for Variant<'a> {

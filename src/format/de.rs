@@ -25,8 +25,8 @@ const TOML_DATE_FIELD: &str = "$__toml_private_datetime";
 /// A deserializer of a node.
 #[derive(Clone, Copy)]
 pub(super) struct De<'a> {
-    reader: &'a Reader<'a>,
-    trail: Trail<'a>,
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) trail: Trail<'a>,
     /// The fields of the struct that it stands in.
     pub(super) known: Option<&'static [&'static str]>,
     pub(super) is_key: bool,
@@ -154,7 +154,7 @@ impl<'a> De<'a> {
             return None;
         };
         let is_plain = match style {
-            Style::Plain | Style::Typed => true,
+            Style::Plain | Style::Typed | Style::Text => true,
             Style::Literal => self.is_key || self.tag() == Tag::Core(kind),
             Style::Quoted | Style::Date => self.is_key,
         };
@@ -246,7 +246,11 @@ impl<'a> De<'a> {
         Err(de::Error::invalid_type(self.unexpected(), expected))
     }
 
-    fn list<'de, V: Visitor<'de>>(&self, ids: &'a [Id], visitor: V) -> Result<V::Value, Error> {
+    pub(super) fn list<'de, V: Visitor<'de>>(
+        &self,
+        ids: &'a [Id],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         let mut items = Items {
             de: *self,
             ids,
@@ -310,11 +314,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.note_type::<V::Value>();
         if let Some(name) = self.variant() {
-            return visitor.visit_enum(Variant {
-                de: self,
-                name,
-                is_alone: false,
-            });
+            return visitor.visit_enum(Variant::of(self, name, false));
         }
         match self.node().kind {
             Kind::Scalar(text, style) => self.scalar(self.tree().text(text), style, visitor),
@@ -381,7 +381,9 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node().kind {
-            Kind::Scalar(text, _) if !self.is_null() => visitor.visit_str(self.tree().text(text)),
+            Kind::Scalar(text, _) if !self.is_null() => {
+                visitor.visit_str(self.field(self.trail.id, self.tree().text(text)))
+            }
             _ => self.refuse(&visitor),
         }
     }
@@ -416,8 +418,11 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.node().kind {
-            Kind::List(items) => self.list(self.tree().children(items), visitor),
+        let tree = self.tree();
+        let listed = tree.lists.get(&self.trail.id).copied();
+        match tree.node(listed.unwrap_or(self.trail.id)).kind {
+            Kind::List(items) => self.list(tree.children(items), visitor),
+            Kind::Map(entries) if self.is_numbered(entries) => self.numbered(entries, visitor),
             _ if self.tree().holds_nothing(self.trail.id) => self.list(&[], visitor),
             _ => self.refuse(&visitor),
         }
@@ -450,11 +455,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if let Some(name) = self.variant() {
-            return visitor.visit_enum(Variant {
-                de: self,
-                name,
-                is_alone: false,
-            });
+            return visitor.visit_enum(Variant::of(self, name, false));
         }
         let tree = self.tree();
         let other = || {
@@ -464,21 +465,13 @@ impl<'de> Deserializer<'de> for De<'_> {
         match self.node().kind {
             Kind::Scalar(name, _) if !self.is_null() => {
                 let name = tree.text(name);
-                visitor.visit_enum(Variant {
-                    de: self,
-                    name,
-                    is_alone: true,
-                })
+                visitor.visit_enum(Variant::of(self, name, true))
             }
             Kind::Map(entries) => match tree.children(entries) {
                 [key, value] => {
                     let name = tree.scalar(*key).unwrap_or_default();
                     let de = self.inside(Step::Key(*key), *value);
-                    visitor.visit_enum(Variant {
-                        de,
-                        name,
-                        is_alone: false,
-                    })
+                    visitor.visit_enum(Variant::of(de, name, false))
                 }
                 _ => other(),
             },
@@ -491,7 +484,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         if let (Some(known), Step::Key(key)) = (self.known, self.trail.step) {
             // A field may take anything and keep nothing.
             let name = self.tree().scalar(key).unwrap_or_default();
-            if !known.contains(&name) {
+            if !known.contains(&self.field(key, name)) {
                 self.reader.note_unknown(&self.trail, key, known);
             }
         }

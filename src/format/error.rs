@@ -46,6 +46,8 @@ pub(super) enum Problem {
         known: &'static [&'static str],
     },
     Missing(&'static str),
+    /// Of a list whose items are numbered.
+    MissingItem(usize),
     Duplicate(&'static str),
     /// The type's own reason, and what its visitor expected.
     Custom {
@@ -107,6 +109,9 @@ impl Problem {
                 like.unwrap_or_else(|| format!("unknown key; expected {}", OneOf(known)))
             }
             Problem::Missing(field) => format!("the key `{field}` is missing"),
+            Problem::MissingItem(item) => {
+                format!("item {item} is missing; the items of a list are numbered from 0")
+            }
             Problem::Duplicate(field) => format!("the key `{field}` is given twice"),
             Problem::Custom { reason, expected } => spot.custom(reason, expected.as_deref()),
         }

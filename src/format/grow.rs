@@ -28,6 +28,9 @@ pub(super) enum Flaw {
     NoMap(Vec<Segment>, At),
     /// The field at a path cannot be set.
     NoPath,
+    /// Its language needs a feature that is off.
+    #[cfg_attr(all(feature = "toml", feature = "json"), allow(dead_code))]
+    NoReader(&'static str, &'static str),
     /// The text is wrong.
     Text(String, At),
 }
@@ -36,7 +39,7 @@ impl Flaw {
     /// Returns where it is, if it is not about the whole text.
     pub(super) fn at(&self) -> Option<At> {
         match self {
-            Flaw::Nothing | Flaw::Utf16 | Flaw::NoPath => None,
+            Flaw::Nothing | Flaw::Utf16 | Flaw::NoPath | Flaw::NoReader(..) => None,
             Flaw::TooDeep(at) | Flaw::TooMany(at) | Flaw::TooLarge(at) | Flaw::LongKey(at) => {
                 Some(*at)
             }

@@ -49,8 +49,7 @@ impl Hidden {
     /// Returns whether a node must not be shown, whatever leads to it.
     pub(super) fn has(&self, tree: &Tree, id: Id) -> bool {
         let node = tree.node(id);
-        let of_a_secret_layer = tree.secret_layers.get(node.at.layer as usize) == Some(&true);
-        of_a_secret_layer
+        tree.facts(id).is_secret
             || self.nodes.contains(&id)
             // A tag may be text that somebody forgot to put in quotes.
             || matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()

@@ -5,9 +5,11 @@
 //! than what they hold.
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::tree::{Id, Key, Kind, Node, Tree};
+use crate::engine::plain;
 
 /// What one layer has at a place.
 #[derive(Clone, Copy)]
@@ -58,17 +60,30 @@ impl Tree {
     fn slots(&self, maps: &[Laid]) -> Slots {
         let mut slots = Slots::new();
         let mut known: BTreeMap<Key<'_>, usize> = BTreeMap::new();
+        let is_loose = maps.iter().any(|map| self.is_loose(map.id));
+        let mut plainly: BTreeMap<String, usize> = BTreeMap::new();
         for map in maps {
             let mut new = Vec::new();
             for (key, id) in self.map_entries(map.id) {
                 let laid = Laid { id, ..*map };
-                match place(&known, &self.key(key)) {
-                    Some(place) => slots[place].1.push(laid),
-                    None => {
-                        new.push((self.key(key), slots.len()));
-                        slots.push((key, alloc::vec![laid]));
+                let name = self.scalar(key).filter(|_| is_loose).map(plain);
+                let place = place(&known, &self.key(key)).or_else(|| {
+                    let place = *plainly.get(name.as_ref()?)?;
+                    let either = self.is_loose(key) || self.is_loose(slots[place].0);
+                    either.then_some(place)
+                });
+                if let Some(place) = place {
+                    let (name, layers) = &mut slots[place];
+                    layers.push(laid);
+                    // The name that somebody chose says more than one that was made.
+                    if self.is_loose(*name) {
+                        *name = key;
                     }
+                    continue;
                 }
+                new.push((self.key(key), slots.len()));
+                plainly.extend(name.map(|name| (name, slots.len())));
+                slots.push((key, alloc::vec![laid]));
             }
             // After all of them, for `1` and `'1'` of one layer are two keys.
             known.extend(new);

@@ -12,6 +12,7 @@ mod faults;
 mod grow;
 #[cfg(feature = "json")]
 mod json;
+mod loose;
 mod mask;
 mod merge;
 mod reader;
@@ -33,13 +34,13 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::path::{self, PathDisplay};
 use crate::engine::{
-    Content, Difference, Document, Format, Inspect, Layer, Limits, Located, Masks, Notes, Place,
-    Report, Violation,
+    Content, Difference, Document, Format, Inspect, Language, Layer, Limits, Located, Masks,
+    Naming, Notes, Place, Report, Violation,
 };
 use grow::{Builder, Flaw, MAX_DEPTH, MAX_KEY, Room};
 use merge::Laid;
 use reader::{Reader, UnknownKey};
-use tree::{At, Id, Style, Tree};
+use tree::{At, Facts, Id, Style, Tree};
 
 pub use secret::Secret;
 
@@ -150,7 +151,10 @@ fn read(document: &Document, limits: &Limits) -> Result<Tree, Report> {
     let mut report = Report::new();
     let mut layers = Vec::new();
     for (index, layer) in document.layers().iter().enumerate() {
-        tree.secret_layers.push(layer.is_secret());
+        tree.layers.push(Facts {
+            is_secret: layer.is_secret(),
+            naming: layer.naming(),
+        });
         match read_layer(layer, index as u32, &mut room, &mut tree) {
             Ok(id) => layers.push(Laid {
                 id,
@@ -178,7 +182,7 @@ fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Re
         Content::Document => return parse(layer, text, index, Builder::new(tree, room)),
         Content::Text(path) => {
             let mut builder = Builder::new(tree, room);
-            builder.scalar(text, Style::Quoted, grow::Head::at(at))?;
+            builder.scalar(text, Style::Text, grow::Head::at(at))?;
             (path, builder.finish()?)
         }
         Content::Field(path) => {
@@ -189,6 +193,9 @@ fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Re
             (path, id)
         }
     };
+    if let Naming::Loose { list: Some(list) } = layer.naming() {
+        loose::add_list(text, list, room, tree, id)?;
+    }
     let path = path::parse(path).ok_or(Flaw::NoPath)?;
     if path.len() >= MAX_DEPTH {
         return Err(Flaw::TooDeep(at));
@@ -219,31 +226,33 @@ fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
 }
 
 fn parse(layer: &Layer, text: &str, index: u32, mut tree: Builder<'_>) -> Result<Id, Flaw> {
-    match ending(layer) {
+    match language(layer) {
+        Language::Yaml => yaml::read(text, index, &mut tree)?,
         #[cfg(feature = "toml")]
-        Some("toml") => toml::read(text, index, &mut tree)?,
+        Language::Toml => toml::read(text, index, &mut tree)?,
+        #[cfg(not(feature = "toml"))]
+        Language::Toml => return Err(Flaw::NoReader("TOML", "toml")),
         #[cfg(feature = "json")]
-        Some("json") => json::read(text, index, &mut tree)?,
-        _ => yaml::read(text, index, &mut tree)?,
+        Language::Json => json::read(text, index, &mut tree)?,
+        #[cfg(not(feature = "json"))]
+        Language::Json => return Err(Flaw::NoReader("JSON", "json")),
     }
     tree.finish()
 }
 
-/// Returns what tells the language of a layer. A variable's name says nothing.
-fn ending(layer: &Layer) -> Option<&str> {
-    let is_document = *layer.content() == Content::Document;
-    let ending = layer.origin().rsplit_once('.').map(|(_, ending)| ending);
-    ending.filter(|_| is_document)
-}
-
-fn language(layer: &Layer) -> &'static str {
-    match ending(layer) {
-        #[cfg(feature = "toml")]
-        Some("toml") => "TOML",
-        #[cfg(feature = "json")]
-        Some("json") => "JSON",
-        _ => "YAML",
+/// Returns the language of a layer: the one that was said, or by what its name ends in. A
+/// variable's name says nothing.
+fn language(layer: &Layer) -> Language {
+    if *layer.content() != Content::Document {
+        return Language::Yaml;
     }
+    let ending = layer.origin().rsplit_once('.').map(|(_, ending)| ending);
+    layer.own_language().unwrap_or(match ending {
+        Some("toml") => Language::Toml,
+        // Without a reader of its own, it is the YAML that it is, too.
+        Some("json") if cfg!(feature = "json") => Language::Json,
+        _ => Language::Yaml,
+    })
 }
 
 /// Returns what is said of a flaw.
@@ -261,7 +270,11 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
     let message = match flaw {
         Flaw::Nothing => NOTHING.into(),
         Flaw::Utf16 => "this is UTF-16; save it as UTF-8".into(),
+        Flaw::NoPath if path::parse(&path).is_none() => "this is no path to a field".into(),
         Flaw::NoPath => "cannot be set by itself: a list is replaced as a whole".into(),
+        Flaw::NoReader(language, feature) => {
+            format!("this is {language}, which needs the feature `{feature}` of steadyconf")
+        }
         Flaw::TooDeep(_) => format!("nested more than {MAX_DEPTH} levels deep"),
         Flaw::TooMany(_) => {
             let most = limits.values();
@@ -274,7 +287,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
         Flaw::Text(message, _) => match layer.content() {
             Content::Document => {
                 let language = language(layer);
-                format!("not valid {language}: {message}")
+                format!("not valid {}: {message}", words::language(language))
             }
             _ if message == NOT_UTF_8 => "expected text, found other bytes".into(),
             _ => message,

@@ -5,6 +5,7 @@
 //! All nodes are in one arena, so that nothing recurses to drop them. What an alias
 //! stands for is not copied but pointed at.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -12,6 +13,7 @@ use core::ops::Range;
 use super::mask::Hidden;
 use super::scalar;
 use crate::engine::path::Segment;
+use crate::engine::{Naming, plain};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(u32);
@@ -58,6 +60,8 @@ pub(super) enum Style {
     /// The `|` of YAML.
     Literal,
     Quoted,
+    /// All of a file or a variable: a string, and a number where one is wanted.
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,14 @@ impl Key<'_> {
     }
 }
 
+/// What holds for all nodes of a layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// It holds secrets alone.
+    pub(super) is_secret: bool,
+    pub(super) naming: Naming,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     text: String,
@@ -109,8 +121,10 @@ pub(super) struct Tree {
     edges: Vec<Id>,
     /// `None` if no layer holds a value.
     pub(super) root: Option<Id>,
-    /// Which layers hold secrets alone.
-    pub(super) secret_layers: Vec<bool>,
+    /// What holds for all of a layer.
+    pub(super) layers: Vec<Facts>,
+    /// Texts that are lists where a list is wanted, and those lists.
+    pub(super) lists: BTreeMap<Id, Id>,
     pub(super) hidden: Hidden,
 }
 
@@ -207,7 +221,7 @@ impl Tree {
     pub(super) fn is_string(&self, id: Id) -> bool {
         let node = self.node(id);
         match node.kind {
-            Kind::Scalar(_, Style::Quoted | Style::Literal | Style::Date) => true,
+            Kind::Scalar(_, Style::Quoted | Style::Literal | Style::Date | Style::Text) => true,
             Kind::Scalar(text, _) => {
                 node.tag == Tag::Core(Core::Str)
                     || matches!(node.tag, Tag::None | Tag::Own(_))
@@ -215,6 +229,16 @@ impl Tree {
             }
             _ => false,
         }
+    }
+
+    /// Returns the facts of the layer that a node stands in.
+    pub(super) fn facts(&self, id: Id) -> Facts {
+        self.layers[self.node(id).at.layer as usize]
+    }
+
+    /// Returns whether a key matches without regard to case and signs.
+    pub(super) fn is_loose(&self, id: Id) -> bool {
+        matches!(self.facts(id).naming, Naming::Loose { .. })
     }
 
     pub(super) fn key(&self, id: Id) -> Key<'_> {
@@ -339,7 +363,11 @@ impl Tree {
             let next = match (self.node(here).kind, segment) {
                 (Kind::Map(entries), Segment::Key(name)) => {
                     let mut entries = self.entries(entries);
-                    let entry = entries.find(|(key, _)| self.scalar(*key) == Some(name));
+                    let is_it = |key: Id| {
+                        let text = self.scalar(key).unwrap_or_default();
+                        text == name || self.is_loose(key) && plain(text) == plain(name)
+                    };
+                    let entry = entries.find(|(key, _)| is_it(*key));
                     entry.map(|(_, value)| value)
                 }
                 (Kind::List(items), Segment::Index(at)) => self.children(items).get(*at).copied(),

@@ -9,6 +9,8 @@ use core::fmt;
 
 use serde::de::Unexpected;
 
+use crate::engine::Language;
+
 pub(super) const OUT_OF_RANGE: &str = "a number out of range";
 
 /// `one of `a`, `b``
@@ -99,6 +101,14 @@ fn in_more_words(expected: &str) -> Option<String> {
     }
     let is_struct = expected.starts_with("struct ") && !expected[7..].contains(' ');
     is_struct.then(|| "a mapping".into())
+}
+
+pub(super) fn language(language: Language) -> &'static str {
+    match language {
+        Language::Yaml => "YAML",
+        Language::Json => "JSON",
+        Language::Toml => "TOML",
+    }
 }
 
 pub(super) fn items(count: usize) -> String {

@@ -34,7 +34,9 @@ pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use reloader::Reloader;
-pub use source::{DirSource, EnvSource, FileSource, KeySource, Source};
+#[cfg(feature = "yaml")]
+pub use source::EnvSource;
+pub use source::{DirSource, FileSource, KeySource, Source};
 pub use subscriptions::Subscription;
 pub use target::{Files, Own, Watched};
 

@@ -87,7 +87,7 @@ pub struct FileDetector {
 /// What one source is.
 #[derive(Debug)]
 enum Place {
-    Watched(Part),
+    Watched(Box<Part>),
     Fixed(Vec<Layer>),
 }
 
@@ -134,8 +134,11 @@ impl FileDetector {
     #[must_use]
     pub fn source(mut self, source: impl Into<Source>) -> Self {
         match source.into().0 {
-            Of::Watched(watched) => self.places.push(Place::Watched(Part::new(watched))),
+            Of::Watched(watched) => self
+                .places
+                .push(Place::Watched(Box::new(Part::new(watched)))),
             Of::Fixed(layers) => self.places.push(Place::Fixed(layers)),
+            #[cfg(feature = "values")]
             Of::Defaults(layers) => self.places.insert(0, Place::Fixed(layers)),
         }
         self
@@ -169,7 +172,7 @@ impl FileDetector {
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
         let parts = self.places.iter().filter_map(|place| match place {
-            Place::Watched(part) => Some(part),
+            Place::Watched(part) => Some(&**part),
             Place::Fixed(_) => None,
         });
         parts.chain(&self.named)
@@ -177,7 +180,7 @@ impl FileDetector {
 
     fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part> {
         let parts = self.places.iter_mut().filter_map(|place| match place {
-            Place::Watched(part) => Some(part),
+            Place::Watched(part) => Some(&mut **part),
             Place::Fixed(_) => None,
         });
         parts.chain(&mut self.named)
@@ -255,7 +258,12 @@ impl FileDetector {
 
     /// Whether the stamps alone show that nothing happened since the last read.
     fn may_trust(&mut self) -> bool {
-        if self.refresh || self.restless.is_some() || self.trusted >= stamp::FULL_READ_EVERY {
+        let is_first = self.settle.offered().is_none();
+        if is_first
+            || self.refresh
+            || self.restless.is_some()
+            || self.trusted >= stamp::FULL_READ_EVERY
+        {
             return false;
         }
         let trusted = self

@@ -1,7 +1,8 @@
 //! Where a configuration comes from: files, folders, the environment, and what the
 //! program says itself. How files are read is in `file/`.
 
-pub(super) mod env;
+#[cfg(feature = "yaml")]
+mod env;
 #[cfg(feature = "values")]
 mod values;
 
@@ -53,6 +54,7 @@ pub(super) enum Of {
     /// It never changes while the program runs.
     Fixed(Vec<Layer>),
     /// The same, below everything else.
+    #[cfg(feature = "values")]
     Defaults(Vec<Layer>),
 }
 
@@ -217,6 +219,7 @@ impl KeySource {
 /// matches none is an unknown key, with a guess. (In flattened parts, which `serde` reads
 /// as a whole, names are small and match as they are.) `APP_PEERS__0` and `APP_PEERS__1`
 /// are the items of a list, which replaces the list below it.
+#[cfg(feature = "yaml")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EnvSource {
@@ -226,6 +229,7 @@ pub struct EnvSource {
     list: Option<char>,
 }
 
+#[cfg(feature = "yaml")]
 impl EnvSource {
     /// What stands between the prefix and the rest of a name. Default `_`.
     pub fn separator(mut self, separator: impl Into<String>) -> Self {

@@ -1,7 +1,7 @@
 //! Values that the program sets itself, written as YAML.
 
 use serde::Serialize;
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::vec;
@@ -55,10 +55,8 @@ impl Source {
     ///
     /// If the value cannot be written as YAML.
     pub fn defaults(values: &impl Serialize) -> Source {
-        match Source::fixed(document_of("built-in defaults", values)).0 {
-            Of::Fixed(layers) => Source(Of::Defaults(layers)),
-            other => Source(other),
-        }
+        let layers = document_of("built-in defaults", values).into_iter();
+        Source(Of::Defaults(layers.map(Layer::overriding).collect()))
     }
 }
 
@@ -66,7 +64,6 @@ impl Source {
 fn document_of(name: &str, values: &impl Serialize) -> Vec<Layer> {
     match said(written(values)) {
         Value::Null => vec![],
-        Value::Mapping(fields) if fields.is_empty() => vec![],
         value => vec![Layer::new(name, text_of(&value))],
     }
 }
@@ -83,14 +80,18 @@ fn text_of(value: &Value) -> Vec<u8> {
     text.map(String::into_bytes).unwrap_or_default()
 }
 
-/// Leaves out the fields that say nothing.
+/// Leaves out the fields that say nothing. A struct of which nothing is left says nothing.
 fn said(value: Value) -> Value {
     match value {
-        Value::Mapping(fields) => {
-            let says = |value: &Value| !value.is_null() && value.as_str() != Some(REDACTED);
-            let fields = fields.into_iter().filter(|(_, value)| says(value));
-            Value::Mapping(fields.map(|(key, value)| (key, said(value))).collect())
+        Value::Mapping(fields) if !fields.is_empty() => {
+            let fields = fields.into_iter().map(|(key, value)| (key, said(value)));
+            let fields: Mapping = fields.filter(|(_, value)| !value.is_null()).collect();
+            match fields.is_empty() {
+                true => Value::Null,
+                false => Value::Mapping(fields),
+            }
         }
+        Value::String(text) if text == REDACTED => Value::Null,
         other => other,
     }
 }
