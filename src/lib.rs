@@ -71,8 +71,8 @@
 //!   `serde_yaml`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `signal`: SIGHUP as "reload now", on Unix.
-//! - `toml`, `json` (both imply `yaml`): files that end so are read by readers of their
-//!   own, without `std`, too.
+//! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
+//!   and without `yaml`, too. ([`Yaml`] is then the name of a format that reads no YAML.)
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -80,7 +80,11 @@
 extern crate alloc;
 
 mod engine;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
+#[cfg_attr(
+    not(all(feature = "yaml", feature = "toml", feature = "json")),
+    allow(dead_code, reason = "each language has something that others lack")
+)]
 mod format;
 #[cfg(feature = "std")]
 mod host;
@@ -97,9 +101,9 @@ pub use engine::{
     Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled,
     Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};
-#[cfg(all(feature = "std", feature = "yaml"))]
+#[cfg(all(feature = "std", feature = "reading"))]
 pub use host::EnvSource;
 #[cfg(feature = "std")]
 pub use host::{

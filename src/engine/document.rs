@@ -34,7 +34,7 @@ pub(crate) enum Naming {
     /// Keys match without regard to case and signs; numbers are the items of a list, and
     /// so are the parts of a value between these.
     #[cfg_attr(
-        not(all(feature = "std", feature = "yaml")),
+        not(all(feature = "std", feature = "reading")),
         allow(dead_code, reason = "there is no environment")
     )]
     Loose { list: Option<char> },
@@ -137,25 +137,25 @@ impl Layer {
         self
     }
 
-    #[cfg(any(feature = "yaml", feature = "std"))]
+    #[cfg(any(feature = "reading", feature = "std"))]
     pub(crate) fn own_language(&self) -> Option<Language> {
         self.language
     }
 
-    #[cfg(all(feature = "std", feature = "yaml"))]
+    #[cfg(all(feature = "std", feature = "reading"))]
     pub(crate) fn loosely_named(mut self) -> Self {
         self.naming = Naming::Loose { list: None };
         self
     }
 
-    #[cfg(all(feature = "std", feature = "yaml"))]
+    #[cfg(all(feature = "std", feature = "reading"))]
     pub(crate) fn list_at(mut self, separator: char) -> Self {
         let list = Some(separator);
         self.naming = Naming::Loose { list };
         self
     }
 
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "reading")]
     pub(crate) fn naming(&self) -> Naming {
         self.naming
     }

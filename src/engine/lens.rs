@@ -14,7 +14,7 @@ use super::masks::Masks;
 use super::report::Place;
 
 /// A document that was read.
-#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats call it"))]
+#[cfg_attr(not(feature = "reading"), allow(dead_code, reason = "formats call it"))]
 pub(crate) trait Inspect: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Returns where the field at `path` stands, or the nearest field around it.
     /// `None` if `path` is no path. `document` is the one that was read.

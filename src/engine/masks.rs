@@ -52,7 +52,7 @@ impl Masks {
     }
 
     /// Returns how far the patterns lead before the first segment of a path.
-    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+    #[cfg_attr(not(feature = "reading"), allow(dead_code, reason = "formats ask"))]
     pub(crate) fn start(&self) -> Covered<'_> {
         let mut covered = Covered {
             is_masked: false,
@@ -63,7 +63,7 @@ impl Masks {
     }
 
     /// Returns whether the field at this path, or one around it, is masked.
-    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+    #[cfg_attr(not(feature = "reading"), allow(dead_code, reason = "formats ask"))]
     pub(crate) fn cover(&self, path: &[Segment]) -> bool {
         let begin = self.start();
         path.iter().fold(begin, |at, step| at.then(step)).is_masked
@@ -95,7 +95,7 @@ impl<'m> Covered<'m> {
     }
 
     /// Goes one segment further.
-    #[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+    #[cfg_attr(not(feature = "reading"), allow(dead_code, reason = "formats ask"))]
     pub(crate) fn then(&self, segment: &Segment) -> Covered<'m> {
         let mut next = Covered {
             is_masked: self.is_masked,
@@ -131,7 +131,7 @@ impl<'m> Covered<'m> {
 }
 
 /// `apiKey`, `api-key` and `API_KEY` are all `apikey`.
-#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "formats ask"))]
+#[cfg_attr(not(feature = "reading"), allow(dead_code, reason = "formats ask"))]
 pub(crate) fn plain(name: &str) -> String {
     let letters = name.chars().filter(|c| !matches!(c, '_' | '-'));
     letters.flat_map(char::to_lowercase).collect()

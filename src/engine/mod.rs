@@ -31,7 +31,10 @@ mod named;
 mod notes;
 pub(crate) mod observer;
 mod outcome;
-#[cfg_attr(not(feature = "yaml"), allow(dead_code, reason = "mostly for formats"))]
+#[cfg_attr(
+    not(feature = "reading"),
+    allow(dead_code, reason = "mostly for formats")
+)]
 pub(crate) mod path;
 mod policy;
 mod poll;
@@ -53,7 +56,7 @@ pub use change::Change;
 pub use detector::{Detector, Sighting};
 pub use diff::{Diff, Difference};
 pub use digest::Digest;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub(crate) use document::Naming;
 pub use document::{Content, Document, Language, Layer};
 pub use engine::Engine;
@@ -62,18 +65,18 @@ pub use event::Event;
 pub use format::Format;
 #[cfg(feature = "std")]
 pub(crate) use jitter::Jitter;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub(crate) use lens::{Inspect, Located};
 pub use limits::Limits;
 pub(crate) use listener::OnChangeOf;
 pub use listener::{BoxError, Listener, OnCommitError};
 pub use manual::ManualDetector;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub(crate) use masks::{Covered, Masks, plain};
 #[cfg(feature = "std")]
 pub(crate) use moment::WallClock;
 pub use named::NamedFile;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub(crate) use notes::MAX_UNKNOWN_KEYS;
 pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
@@ -81,7 +84,7 @@ pub use outcome::Outcome;
 pub(crate) use policy::{Policy, options};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub(crate) use report::cut;
 pub use report::{Place, Report, Violation};
 #[cfg(feature = "std")]

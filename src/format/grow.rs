@@ -29,7 +29,14 @@ pub(super) enum Flaw {
     /// The field at a path cannot be set.
     NoPath,
     /// Its language needs a feature that is off.
-    #[cfg_attr(all(feature = "toml", feature = "json"), allow(dead_code))]
+    #[cfg_attr(
+        all(feature = "yaml", feature = "toml", feature = "json"),
+        allow(dead_code)
+    )]
+    #[cfg_attr(
+        all(feature = "yaml", feature = "toml", feature = "json"),
+        allow(dead_code, reason = "all languages have a reader")
+    )]
     NoReader(&'static str, &'static str),
     /// The text is wrong.
     Text(String, At),

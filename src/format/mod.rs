@@ -8,6 +8,7 @@ mod access;
 mod de;
 mod diff;
 mod error;
+#[cfg(feature = "yaml")]
 mod faults;
 mod grow;
 #[cfg(feature = "json")]
@@ -22,6 +23,7 @@ mod secret;
 mod toml;
 mod tree;
 mod words;
+#[cfg(feature = "yaml")]
 mod yaml;
 
 use alloc::format;
@@ -186,7 +188,7 @@ fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Re
             (path, builder.finish()?)
         }
         Content::Field(path) => {
-            let id = match parse(layer, text, index, Builder::new(tree, room)) {
+            let id = match field(layer, text, index, Builder::new(tree, room)) {
                 Err(Flaw::Nothing) => tree.add_scalar("null", Style::Plain, at),
                 id => id?,
             };
@@ -225,9 +227,28 @@ fn text_of(layer: &Layer, at: At) -> Result<&str, Flaw> {
     }
 }
 
+/// Reads the value of one field: YAML, or, without that, a scalar in one word.
+fn field(layer: &Layer, text: &str, index: u32, tree: Builder<'_>) -> Result<Id, Flaw> {
+    #[cfg(feature = "yaml")]
+    return parse(layer, text, index, tree);
+    #[cfg(not(feature = "yaml"))]
+    {
+        let (_, mut tree) = (layer, tree);
+        let at = At {
+            layer: index,
+            byte: 0,
+        };
+        tree.scalar(text, Style::Plain, grow::Head::at(at))?;
+        tree.finish()
+    }
+}
+
 fn parse(layer: &Layer, text: &str, index: u32, mut tree: Builder<'_>) -> Result<Id, Flaw> {
     match language(layer) {
+        #[cfg(feature = "yaml")]
         Language::Yaml => yaml::read(text, index, &mut tree)?,
+        #[cfg(not(feature = "yaml"))]
+        Language::Yaml => return Err(Flaw::NoReader("YAML", "yaml")),
         #[cfg(feature = "toml")]
         Language::Toml => toml::read(text, index, &mut tree)?,
         #[cfg(not(feature = "toml"))]
@@ -345,5 +366,9 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 /// `&Passw0rd`, `!root`.
 #[cfg(feature = "std")]
 pub(crate) fn is_more_than_text(text: &str) -> bool {
-    !text.is_empty() && !scalar::is_string(text) || yaml::unquoted(text).is_some()
+    #[cfg(feature = "yaml")]
+    let is_in_quotes = yaml::unquoted(text).is_some();
+    #[cfg(not(feature = "yaml"))]
+    let is_in_quotes = false;
+    !text.is_empty() && !scalar::is_string(text) || is_in_quotes
 }

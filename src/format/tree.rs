@@ -52,10 +52,8 @@ pub(super) enum Kind {
 pub(super) enum Style {
     Plain,
     /// Without quotes, in a language where every string has quotes (JSON, TOML).
-    #[cfg_attr(not(any(feature = "toml", feature = "json")), allow(dead_code))]
     Typed,
     /// A date of TOML: a string, and more to a type that asks for it.
-    #[cfg_attr(not(feature = "toml"), allow(dead_code))]
     Date,
     /// The `|` of YAML.
     Literal,

@@ -34,7 +34,7 @@ pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use reloader::Reloader;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 pub use source::EnvSource;
 pub use source::{DirSource, FileSource, KeySource, Source};
 pub use subscriptions::Subscription;

@@ -46,7 +46,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// `Reloader::builder().source(Source::file(path))`.
     ///
     /// A relative path is taken from the folder that is current now.
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "reading")]
     pub fn from_file(path: impl AsRef<Path>) -> Builder<T>
     where
         T: serde::de::DeserializeOwned,
@@ -56,7 +56,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
 
     /// Watches sources that are still to be added, in the order of their precedence; see
     /// [`Builder::source`].
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "reading")]
     pub fn builder() -> Builder<T>
     where
         T: serde::de::DeserializeOwned,

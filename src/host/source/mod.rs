@@ -1,7 +1,7 @@
 //! Where a configuration comes from: files, folders, the environment, and what the
 //! program says itself. How files are read is in `file/`.
 
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 mod env;
 #[cfg(feature = "values")]
 mod values;
@@ -134,7 +134,7 @@ impl Source {
 
     /// The variables of the environment that begin with `prefix` and `_`:
     /// `APP_DB__MAX=30` sets `db.max` for the prefix `APP`. See [`EnvSource`].
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "reading")]
     pub fn env(prefix: impl Into<String>) -> EnvSource {
         EnvSource {
             prefix: prefix.into(),
@@ -219,7 +219,7 @@ impl KeySource {
 /// matches none is an unknown key, with a guess. (In flattened parts, which `serde` reads
 /// as a whole, names are small and match as they are.) `APP_PEERS__0` and `APP_PEERS__1`
 /// are the items of a list, which replaces the list below it.
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EnvSource {
@@ -229,7 +229,7 @@ pub struct EnvSource {
     list: Option<char>,
 }
 
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 impl EnvSource {
     /// What stands between the prefix and the rest of a name. Default `_`.
     pub fn separator(mut self, separator: impl Into<String>) -> Self {
@@ -269,7 +269,7 @@ impl From<KeySource> for Source {
     }
 }
 
-#[cfg(feature = "yaml")]
+#[cfg(feature = "reading")]
 impl From<EnvSource> for Source {
     fn from(source: EnvSource) -> Self {
         Source::fixed(env::read(&source))
