@@ -26,14 +26,7 @@ impl Source {
     pub fn value(path: &str, value: impl Serialize) -> Source {
         let layers = match written(value) {
             Value::Null => vec![],
-            value => {
-                let text = text_of(&value);
-                let layer = match path {
-                    "" => Layer::new(IN_CODE, text),
-                    path => Layer::field(IN_CODE, path, text),
-                };
-                vec![layer]
-            }
+            value => vec![Layer::field(IN_CODE, path, text_of(&value))],
         };
         Source::fixed(layers)
     }
@@ -44,7 +37,7 @@ impl Source {
     ///
     /// If the value cannot be written as YAML.
     pub fn values(values: &impl Serialize) -> Source {
-        Source::fixed(document_of("set in code", values))
+        Source::fixed(document_of(IN_CODE, values))
     }
 
     /// A whole configuration, below everything else wherever it is added, so that a
@@ -64,7 +57,8 @@ impl Source {
 fn document_of(name: &str, values: &impl Serialize) -> Vec<Layer> {
     match said(written(values)) {
         Value::Null => vec![],
-        value => vec![Layer::new(name, text_of(&value))],
+        // The lines of a text that nobody wrote say nothing.
+        value => vec![Layer::field(name, "", text_of(&value))],
     }
 }
 
