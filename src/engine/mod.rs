@@ -7,6 +7,7 @@ mod admission;
 mod built;
 mod catch;
 mod change;
+mod checks;
 mod condition;
 mod detector;
 mod diff;
