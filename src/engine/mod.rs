@@ -13,6 +13,7 @@ mod detector;
 mod diff;
 mod digest;
 mod document;
+mod each;
 #[allow(clippy::module_inception)]
 mod engine;
 mod error;
@@ -55,6 +56,8 @@ pub use detector::{Detector, Sighting};
 pub use diff::{Diff, Difference};
 pub use digest::Digest;
 pub use document::{Content, Document, Layer};
+pub use each::EntryChange;
+pub(crate) use each::notify_of_each;
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
 pub use event::Event;

@@ -196,6 +196,68 @@ macro_rules! options {
             self.listener(name, $crate::engine::OnChangeOf { select, f })
         }
 
+        /// Adds a closure that is notified of a change, after readers see it, once for each
+        /// entry that was added to the map that `select` returns, removed from it, or
+        /// changed in it, in the order of the keys: the services, tenants or pools that a
+        /// program starts and stops one by one. An entry that is equal is passed over. A
+        /// rollback is a change like any other, so it notifies of the reverse.
+        ///
+        /// It is not called for the first load: start those from the first snapshot. An
+        /// error is reported, with those of the other entries, and these are notified
+        /// all the same; after a panic they are not. Any collection will do that gives
+        /// pairs of a key and a value when it is borrowed, such as `BTreeMap` and `HashMap`;
+        /// if a key is in it twice, the last one counts.
+        ///
+        #[cfg_attr(feature = "yaml", doc = "```")]
+        #[cfg_attr(not(feature = "yaml"), doc = "```ignore")]
+        /// use std::collections::HashMap;
+        /// use steadyconf::{Engine, EntryChange, Yaml};
+        ///
+        /// #[derive(serde::Deserialize)]
+        /// struct Config {
+        ///     services: HashMap<String, Service>,
+        /// }
+        ///
+        /// #[derive(PartialEq, serde::Deserialize)]
+        /// struct Service {
+        ///     bind_addr: String,
+        /// }
+        ///
+        /// let engine = Engine::<Config>::new(Yaml::new()).on_change_of_each(
+        ///     |config| &config.services,
+        ///     |name, change| {
+        ///         match change {
+        ///             EntryChange::Added(new) => println!("open {name} at {}", new.bind_addr),
+        ///             EntryChange::Removed(_) => println!("close {name}"),
+        ///             EntryChange::Changed { new, .. } => {
+        ///                 println!("move {name} to {}", new.bind_addr);
+        ///             }
+        ///         }
+        ///         Ok(())
+        ///     },
+        /// );
+        /// ```
+        #[track_caller]
+        pub fn on_change_of_each<M, K, V>(
+            self,
+            select: impl Fn(&T) -> &M + Send + 'static,
+            mut f: impl FnMut(&K, $crate::EntryChange<'_, V>) -> Result<(), $crate::BoxError>
+            + Send
+            + 'static,
+        ) -> Self
+        where
+            M: 'static,
+            K: Ord + 'static,
+            V: PartialEq + 'static,
+            for<'a> &'a M: IntoIterator<Item = (&'a K, &'a V)>,
+        {
+            let name = $crate::engine::place_name(core::panic::Location::caller());
+            self.listener(name, move |change: &$crate::Change<T>| {
+                let (old, new) = (select(&change.old), select(&change.new));
+                $crate::engine::notify_of_each(old, new, &mut f)
+            })
+        }
+
         /// Adds a listener, known as `name` in rejections, the status and the log; see
         /// [`Listener`](crate::Listener) for when it is called.
         pub fn listener(
