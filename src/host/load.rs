@@ -50,7 +50,7 @@ impl<T: Send + Sync + 'static> First<T> {
         wait: impl FnMut(Duration) -> Duration,
     ) -> Result<Loaded<T>, LoadError> {
         let loaded = self.load(wait, &mut Watch::loading(false))?;
-        Ok(Loaded::new(loaded))
+        Ok(loaded.into())
     }
 
     /// Loads, from the source or from the last known good.
