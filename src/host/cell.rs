@@ -72,9 +72,8 @@ impl<T> Cell<T> {
         self.newer.notify_all();
     }
 
-    fn wait_newer(&self, than: Version, timeout: Duration) -> Waited<T> {
-        // `None` is further away than the clock can tell.
-        let deadline = Instant::now().checked_add(timeout);
+    /// Waits for a snapshot newer than `than`. Without a deadline it waits for ever.
+    pub(crate) fn wait_newer_until(&self, than: Version, deadline: Option<Instant>) -> Waited<T> {
         let mut gate = self.gate.lock();
         loop {
             let active = self.load();
@@ -113,6 +112,10 @@ pub struct Handle<T> {
 impl<T> Handle<T> {
     pub(crate) fn new(cell: Arc<Cell<T>>) -> Self {
         Handle { cell }
+    }
+
+    pub(crate) fn cell(&self) -> &Arc<Cell<T>> {
+        &self.cell
     }
 
     /// A handle to a value that never changes, for unit tests of code that
@@ -185,7 +188,9 @@ impl<T> Handle<T> {
     /// ```
     #[must_use]
     pub fn wait_newer(&self, than: Version, timeout: Duration) -> Waited<T> {
-        self.cell.wait_newer(than, timeout)
+        // `None` is further away than the clock can tell.
+        let deadline = Instant::now().checked_add(timeout);
+        self.cell.wait_newer_until(than, deadline)
     }
 }
 

@@ -15,6 +15,7 @@ mod load;
 mod logging;
 mod named;
 mod overlay;
+mod part;
 mod reloader;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
@@ -33,6 +34,7 @@ pub use cell::{Handle, Loaded, Reader, Waited};
 pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
+pub use part::{LoadedPart, Part, WaitedPart};
 pub use reloader::Reloader;
 pub use subscriptions::Subscription;
 pub use target::{Files, Own, Watched};
