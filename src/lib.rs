@@ -101,8 +101,8 @@ pub use engine::{
 pub use format::{Secret, Yaml};
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, FileDetector, Files, Handle, LoadError, Loaded, LoadedPart, NamedFiles, Own, Part,
-    Reader, Reloader, Subscription, Waited, WaitedPart, Watched,
+    Builder, Checked, FileDetector, Files, Handle, LoadError, Loaded, LoadedPart, NamedFiles, Own,
+    Part, Reader, Reloader, Subscription, Waited, WaitedPart, Watched,
 };
 
 /// The README's example, compiled with the tests.

@@ -296,7 +296,8 @@ fn check_says_what_load_would_have_said_and_starts_nothing() {
             })
     };
     let good = check().check().unwrap();
-    assert_eq!((*good, good.version()), (7, Version::new(1)));
+    assert_eq!((**good, good.version()), (7, Version::new(1)));
+    assert_eq!(good.exit_code(), 0);
 
     fs::write(&path, "11").unwrap();
     let refused = check().check().unwrap_err();

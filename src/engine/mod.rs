@@ -81,10 +81,10 @@ pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
-#[cfg(feature = "std")]
-pub(crate) use report::OneLine;
 #[cfg(feature = "yaml")]
 pub(crate) use report::cut;
+#[cfg(feature = "std")]
+pub(crate) use report::{OneLine, steers};
 pub use report::{Place, Report, Violation};
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};

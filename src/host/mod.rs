@@ -7,6 +7,7 @@ extern crate std;
 
 mod builder;
 mod cell;
+mod check;
 mod clock;
 mod core;
 mod file;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use builder::Builder;
 pub use cell::{Handle, Loaded, Reader, Waited};
+pub use check::Checked;
 pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
