@@ -82,7 +82,7 @@ extern crate alloc;
 mod engine;
 #[cfg(feature = "reading")]
 #[cfg_attr(
-    not(all(feature = "yaml", feature = "toml", feature = "json")),
+    not(all(feature = "reading", feature = "toml", feature = "json")),
     allow(dead_code, reason = "each language has something that others lack")
 )]
 mod format;
@@ -96,10 +96,10 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Final, Format, Language, LastError,
-    Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError,
-    Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled,
-    Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
+    Difference, Digest, Document, Engine, EntryChange, Event, Failure, Final, Format, Language,
+    LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes,
+    OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle,
+    Settled, Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};
@@ -107,8 +107,9 @@ pub use format::{Secret, Yaml};
 pub use host::EnvSource;
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, DirSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError, Loaded,
-    NamedFiles, Own, Reader, Reloader, Source, Subscription, Waited, Watched,
+    Builder, Checked, DirSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError,
+    Loaded, LoadedPart, NamedFiles, Own, Part, Reader, Reloader, Source, Subscription, Waited,
+    WaitedPart, Watched,
 };
 
 /// The README's example, compiled with the tests.

@@ -150,7 +150,7 @@ fn g18_child_that_keeps_the_last_known_good() {
         let polling = reloader.clone();
         let result = worker.run(move || polling.poll_at(ms(now)));
         assert!(result.is_ok(), "{now}: {result:?}");
-        assert_eq!(**reloader.handle().load(), 2, "{now}");
+        assert_eq!(*reloader.handle().load(), 2, "{now}");
         let status = reloader.status();
         assert!(status.is_healthy(), "{now}");
         let found = fs::read(&path).unwrap();
@@ -325,7 +325,7 @@ fn g18_a_kill_at_any_call_of_a_write_leaves_old_or_new() {
             .last_known_good(folder.path().join("last.good"))
             .load_at(ms(0), |until| until);
         let reloader = reloader.unwrap_or_else(|error| panic!("{inject}: {error}"));
-        match **reloader.handle().load() {
+        match *reloader.handle().load() {
             n @ 1..=2 => found[n as usize - 1] += 1,
             other => panic!("{inject}: {other}"),
         }

@@ -65,7 +65,7 @@ impl World {
         let reloader = Reloader::with_detector(script, Number::default())
             .last_known_good(self.path())
             .load_at(ms(0), |until| until);
-        reloader.ok().map(|reloader| **reloader.handle().load())
+        reloader.ok().map(|reloader| *reloader.handle().load())
     }
 }
 
@@ -78,7 +78,7 @@ fn g18_a_start_from_the_last_known_good_is_told_and_ends_with_the_source() {
         world.ran_with("7");
         world.script.says(Err(gone()));
         let reloader = world.load().unwrap();
-        assert_eq!(**reloader.handle().load(), 7);
+        assert_eq!(*reloader.handle().load(), 7);
         let status = reloader.status();
         assert!(status.from_last_good && status.source_differs && !status.is_healthy());
         let failure = status.last_error.unwrap().failure;
@@ -108,7 +108,7 @@ fn g18_a_refused_source_starts_from_it_too_and_stays_refused() {
     world.ran_with("7");
     world.script.shows("101");
     let reloader = world.load().unwrap();
-    assert_eq!(**reloader.handle().load(), 7);
+    assert_eq!(*reloader.handle().load(), 7);
     let status = reloader.status();
     assert!(matches!(
         status.last_error.unwrap().failure,
@@ -158,7 +158,7 @@ fn g18_a_good_source_is_what_counts_whatever_is_kept() {
     world.ran_with("7");
     world.script.shows("8");
     let reloader = world.load().unwrap();
-    assert_eq!(**reloader.handle().load(), 8);
+    assert_eq!(*reloader.handle().load(), 8);
     assert!(reloader.status().is_healthy());
     drop(reloader);
     let mut bytes = fs::read(world.path()).unwrap();
@@ -551,7 +551,7 @@ fn g18_one_that_others_may_write_is_not_trusted() {
     drop(world.builder().load_at(ms(0), |until| until).unwrap());
     world.script.shows("bad");
     let load = || world.builder().load_at(ms(0), |until| until);
-    assert_eq!(**load().unwrap().handle().load(), 1);
+    assert_eq!(*load().unwrap().handle().load(), 1);
     let mode = |mode| fs::set_permissions(world.path(), fs::Permissions::from_mode(mode)).unwrap();
     for open in [0o620, 0o602, 0o666] {
         mode(open);

@@ -25,7 +25,7 @@ fn load(script: &Script, path: &Path) -> Result<Reloader<u32>, LoadError> {
 fn kept(path: &Path) -> Result<u32, LoadError> {
     let script = Script::default();
     script.says(Err(gone()));
-    load(&script, path).map(|reloader| **reloader.handle().load())
+    load(&script, path).map(|reloader| *reloader.handle().load())
 }
 
 /// Runs a test of this file again, in a process of its own. It has to end well.

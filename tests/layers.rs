@@ -283,7 +283,7 @@ fn keys_per_file_are_strings_as_they_are() {
         "{a: 1, api_key: '12345', multi: \"one\\ntwo\", raw: 'a: [b', empty: '', with.dot: x}",
     )
     .unwrap();
-    assert_eq!(**value, expected);
+    assert_eq!(*value, expected);
     world.write("secrets/api_key", "67890");
     assert!(matches!(world.look(&reloader), Ok(Outcome::Applied(_))));
     assert_eq!(reloader.handle().load()["api_key"], "67890");

@@ -51,5 +51,5 @@ fn g03_a_provider_that_panics_costs_its_spans_and_nothing_else() {
     script.shows("bad");
     let outcome = reloader.poll_at(ms(2000));
     assert!(matches!(outcome, Ok(Outcome::Rejected(_))));
-    assert_eq!(**reloader.handle().load(), 1);
+    assert_eq!(*reloader.handle().load(), 1);
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, file, ms, tick, wait_until};
-use steadyconf::{Handle, LoadError, Reloader, Version, Waited};
+use steadyconf::{Handle, LoadError, Loaded, Reloader, Snapshot, Version, Waited};
 use tempfile::TempDir;
 
 /// A reloader on virtual time, and how to bring a number into it.
@@ -42,6 +42,47 @@ fn g01_a_reader_gets_what_a_handle_loads_and_pins_what_it_got() {
         assert_eq!(reader.get().version(), reloader.handle().load().version());
     }
     assert_eq!(**idle.get(), 19);
+}
+
+#[test]
+fn g01_what_is_loaded_and_what_a_change_holds_convert_into_each_other() {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        port: u16,
+        /// A field of that name hides none of the methods, nor they it.
+        version: String,
+    }
+    fn double(config: &Config) -> u16 {
+        config.port * 2
+    }
+    let (_folder, path) = file("port: 80\nversion: a");
+    let (sender, seen) = std::sync::mpsc::channel();
+    let reloader = Reloader::<Config>::from_file(&path)
+        .settle(Duration::ZERO)
+        .on_commit(move |change| {
+            sender.send(Loaded::from(change.new.clone())).unwrap();
+            Ok(())
+        })
+        .load_at(ms(0), |until| until)
+        .unwrap();
+    tick(path.parent().unwrap());
+    fs::write(&path, "port: 81\nversion: b").unwrap();
+    reloader.poll_at(ms(1000)).unwrap();
+
+    let loaded = reloader.handle().load();
+    let config: &Config = &loaded;
+    assert_eq!((config.port, double(&loaded), loaded.port), (81, 162, 81));
+    assert_eq!((&*loaded.version, loaded.version()), ("b", Version::new(2)));
+    let snapshot: Arc<Snapshot<Config>> = seen.try_recv().unwrap().into();
+    assert!(Arc::ptr_eq(&snapshot, loaded.snapshot()));
+    assert!(std::ptr::eq(snapshot.value(), loaded.value()));
+    assert_eq!(snapshot.digest(), loaded.digest());
+    assert_eq!(snapshot.origins(), loaded.origins());
+    assert_eq!(snapshot.document(), loaded.document());
+    assert_eq!(loaded.file("none"), None);
+    let place = loaded.origin("version").unwrap();
+    assert_eq!(snapshot.origin("version"), Some(place.clone()));
+    assert_eq!((place.line(), place.column()), (Some(2), Some(10)));
 }
 
 #[test]
@@ -102,7 +143,7 @@ fn g01_readers_on_many_threads_never_see_a_mix_and_never_go_back() {
                         (**got, got.version().get())
                     } else {
                         let loaded = handle.load();
-                        (**loaded, loaded.version().get())
+                        (*loaded, loaded.version().get())
                     };
                     assert_eq!(value, version);
                     assert!(version >= last);
@@ -113,10 +154,10 @@ fn g01_readers_on_many_threads_never_see_a_mix_and_never_go_back() {
         for n in 2..=LAST {
             write(n);
             let outcome = reloader.poll_at(ms(n * 1000));
-            if outcome.is_err() || **reloader.handle().load() != n {
+            if outcome.is_err() || *reloader.handle().load() != n {
                 done.store(true, Ordering::Relaxed);
             }
-            assert_eq!(**reloader.handle().load(), n);
+            assert_eq!(*reloader.handle().load(), n);
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -227,7 +268,7 @@ fn g20_in_a_look_and_since_when_is_told_while_it_lasts() {
 #[test]
 fn a_fixed_handle_reads_like_any_other() {
     let handle = Handle::fixed(7_u64);
-    assert_eq!(**handle.load(), 7);
+    assert_eq!(*handle.load(), 7);
     assert_eq!(**handle.reader().get(), 7);
     assert_eq!(handle.load().version(), Version::new(1));
     assert_eq!(newer(&handle.wait_newer(Version::NONE, DEADLINE)), 7);
@@ -256,6 +297,7 @@ fn check_says_what_load_would_have_said_and_starts_nothing() {
     };
     let good = check().check().unwrap();
     assert_eq!((**good, good.version()), (7, Version::new(1)));
+    assert_eq!(good.exit_code(), 0);
 
     fs::write(&path, "11").unwrap();
     let refused = check().check().unwrap_err();

@@ -60,7 +60,7 @@ fn g07_a_hangup_reloads_now_and_the_log_says_what_came_of_it() {
     assert_eq!(hang_up(), said("nothing has changed"));
     save(&path, "two");
     assert_eq!(hang_up(), said("applied v2"));
-    assert_eq!(**reloader.handle().load(), "two");
+    assert_eq!(*reloader.handle().load(), "two");
     save(&path, "bad");
     // Also the second time it is asked.
     for _ in 0..2 {

@@ -223,7 +223,7 @@ fn g17_a_late_subscriber_that_fails_rolls_back() {
     set(&source, "2");
     assert_eq!(reloader.poll_once(), Ok(Outcome::Applied(v(2))));
     assert_eq!(reloader.poll_once(), Ok(Outcome::RolledBack(v(3))));
-    assert_eq!(**reloader.handle().load(), 1);
+    assert_eq!(*reloader.handle().load(), 1);
     assert_eq!(reloader.poll_once(), Ok(Outcome::Quarantined));
 }
 

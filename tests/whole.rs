@@ -344,7 +344,7 @@ fn g05_an_emptied_key_is_refused() {
         };
         let said = rejection.problems()[0].to_string();
         assert!(said.ends_with("api_key: is empty"), "{said}");
-        assert_eq!(**reloader.handle().load(), "one\nsk-1");
+        assert_eq!(*reloader.handle().load(), "one\nsk-1");
     }
     assert!(load(detector()).is_err());
     let reloader = load(first().source(Source::key_per_file(folder.path()).allow_empty())).unwrap();

@@ -51,7 +51,7 @@ mod read_1000_times {
 
     #[divan::bench(threads = THREADS)]
     fn handle_load() -> u64 {
-        (0..1000).map(|_| **black_box(&*HANDLE).load()).sum()
+        (0..1000).map(|_| *black_box(&*HANDLE).load()).sum()
     }
 }
 

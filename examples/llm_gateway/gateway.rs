@@ -12,9 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steadyconf::{
-    Builder, Built, Handle, LoadError, Outcome, Rejection, Reloader, Secret, Snapshot,
-};
+use steadyconf::{Builder, Built, Handle, LoadError, Loaded, Outcome, Rejection, Reloader, Secret};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::llm_config::{Config, check};
@@ -207,15 +205,15 @@ impl Gateway {
 }
 
 /// The first agent's answer, with the version that it came from.
-fn chat(snapshot: &Snapshot<State>) -> Value {
-    let (config, clients) = (&snapshot.config, &snapshot.state);
+fn chat(loaded: &Loaded<State>) -> Value {
+    let (config, clients) = (&loaded.config, &loaded.state);
     let Some(agent) = config.agents.first() else {
-        return json!({"version": snapshot.version().get(), "error": "there is no agent"});
+        return json!({"version": loaded.version().get(), "error": "there is no agent"});
     };
     let provider = (config.llm_providers.iter()).find(|p| p.name == agent.llm_provider_name);
     let client = clients.0.get(&agent.llm_provider_name);
     json!({
-        "version": snapshot.version().get(),
+        "version": loaded.version().get(),
         "agent": agent.name,
         "configured": provider.map(|provider| &provider.model_name),
         "connected": client.map(|client| &client.model),

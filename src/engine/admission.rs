@@ -1,4 +1,4 @@
-//! From bytes to a value that may become active: limits, parse, validate, build.
+//! From bytes to a value that may become active: limits, parse, normalize, validate, build.
 //! What becomes of the value then, or of the reasons against it, is
 //! `engine.rs`'s.
 
@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 
 use super::built::{Built, Final};
 use super::catch::{Catch, PANICKED, Panicked, guarded};
+use super::checks::{Beside, Checks};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
-use super::lens::Inspect;
 use super::limits::Limits;
 use super::listener::BoxError;
 use super::named::{NamedFile, Names};
@@ -22,8 +22,6 @@ use super::observer::{Phase, Step, during};
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 
-type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
-type ChangeValidator<T> = Box<dyn Fn(&T, &T, &mut Report) + Send>;
 type Build<C, S> = Box<dyn FnMut(&C, Option<&S>, &Document) -> Result<S, BoxError> + Send>;
 
 /// A configuration that names more files than this is taken for a mistake.
@@ -114,8 +112,7 @@ trait Source<T> {
 /// A source of values, and who judges them.
 pub(crate) struct Admission<T> {
     source: Box<dyn Source<T> + Send>,
-    validators: Vec<Validator<T>>,
-    change_validators: Vec<ChangeValidator<T>>,
+    pub(crate) checks: Checks<T>,
     equal: Option<fn(&T, &T) -> bool>,
     names: Option<Names<T>>,
 }
@@ -128,19 +125,10 @@ impl<T: 'static> Admission<T> {
     fn of(source: impl Source<T> + Send + 'static) -> Self {
         Admission {
             source: Box::new(source),
-            validators: Vec::new(),
-            change_validators: Vec::new(),
+            checks: Checks::new(),
             equal: None,
             names: None,
         }
-    }
-
-    pub(crate) fn validate(&mut self, check: impl Fn(&T, &mut Report) + Send + 'static) {
-        self.validators.push(Box::new(check));
-    }
-
-    pub(crate) fn validate_change(&mut self, check: impl Fn(&T, &T, &mut Report) + Send + 'static) {
-        self.change_validators.push(Box::new(check));
     }
 
     pub(crate) fn compare_by(&mut self, equal: fn(&T, &T) -> bool) {
@@ -177,17 +165,22 @@ impl<T: 'static> Admission<T> {
         known: &Known<'_, T>,
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
-        let value = match self.source.make(rules, document, known, notes)? {
+        let mut value = match self.source.make(rules, document, known, notes)? {
             Admitted::New(value) => value,
             other => return Ok(other),
         };
-        let (catch, limits) = (rules.catch, rules.limits);
-        let mut report = match self.validators.is_empty() && self.change_validators.is_empty() {
+        let catch = rules.catch;
+        let beside = Beside {
+            catch,
+            limits: rules.limits,
+            document,
+            active: known.active.as_ref().map(|active| active.value),
+            tree: notes.tree.as_deref(),
+        };
+        let mut report = match self.checks.is_empty() {
             true => Report::new(),
             false => during(rules.on_step, Phase::Validate, |_| {
-                let tree = notes.tree.as_deref();
-                let active = known.active.as_ref().map(|active| active.value);
-                self.violations(catch, limits, &value, document, active, tree)
+                self.checks.run(&mut value, &beside)
             }),
         };
         let names = match report.is_empty() {
@@ -259,52 +252,6 @@ impl<T: 'static> Admission<T> {
     fn are_said_to_be_equal(&self, catch: Catch, a: &T, b: &T) -> bool {
         let equal = |equal: fn(&T, &T) -> bool| guarded(catch, || equal(a, b)).unwrap_or(false);
         self.equal.is_some_and(equal)
-    }
-
-    fn violations(
-        &self,
-        catch: Catch,
-        limits: Limits,
-        value: &T,
-        document: &Document,
-        active: Option<&T>,
-        tree: Option<&dyn Inspect>,
-    ) -> Report {
-        let mut report = Report::with_limit(limits.problems());
-        for validator in &self.validators {
-            ask(catch, &mut report, |report| validator(value, report));
-        }
-        if let (true, Some(active)) = (report.is_empty(), active) {
-            for validator in &self.change_validators {
-                ask(catch, &mut report, |report| {
-                    validator(active, value, report);
-                });
-            }
-        }
-        locate_all(tree, document, report.violations_mut());
-        report
-    }
-}
-
-/// Gives every violation its place that has none.
-fn locate_all(tree: Option<&dyn Inspect>, document: &Document, violations: &mut [Violation]) {
-    let Some(tree) = tree else {
-        return;
-    };
-    for violation in violations {
-        if violation.place().is_some() || violation.path().is_empty() {
-            continue;
-        }
-        if let Some(located) = tree.locate(document, violation.path()) {
-            *violation = violation.clone().at(located.place);
-        }
-    }
-}
-
-/// Asks one validator; a panic of it is a violation, too.
-fn ask(catch: Catch, report: &mut Report, validator: impl FnOnce(&mut Report)) {
-    if guarded(catch, || validator(report)) == Err(Panicked) {
-        report.add("", format!("a validator {PANICKED}"));
     }
 }
 

@@ -240,6 +240,12 @@ impl DetectError {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+
+    /// What is wrong with it, without its name.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 impl fmt::Display for DetectError {

@@ -7,11 +7,13 @@ mod admission;
 mod built;
 mod catch;
 mod change;
+mod checks;
 mod condition;
 mod detector;
 mod diff;
 mod digest;
 mod document;
+mod each;
 #[allow(clippy::module_inception)]
 mod engine;
 mod error;
@@ -59,6 +61,8 @@ pub use digest::Digest;
 #[cfg(feature = "reading")]
 pub(crate) use document::Naming;
 pub use document::{Content, Document, Language, Layer};
+pub use each::EntryChange;
+pub(crate) use each::notify_of_each;
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
 pub use event::Event;
@@ -82,10 +86,10 @@ pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
-#[cfg(feature = "std")]
-pub(crate) use report::OneLine;
 #[cfg(feature = "reading")]
 pub(crate) use report::cut;
+#[cfg(feature = "std")]
+pub(crate) use report::{OneLine, steers};
 pub use report::{Place, Report, Violation};
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};

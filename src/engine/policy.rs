@@ -105,6 +105,48 @@ impl<T: 'static> Policy<T> {
 /// The setters of every type that has a `policy`.
 macro_rules! options {
     () => {
+        /// Adds a normalizer, which may change the value after it was parsed and before it
+        /// is validated: fill in what an agent inherits, make paths absolute, sort a list.
+        ///
+        /// Several run in order of registration. What one of them reports rejects the
+        /// document, as what a validator reports does; then neither the normalizers after
+        /// it nor the validators are called, for the value is not finished.
+        ///
+        /// The normalized value is the value: validators, [`skip_equal`](Self::skip_equal),
+        /// `build`, listeners and readers see no other. What `origin` and `diff` say is of
+        /// the document, as its sources have it. A start from the last known good
+        /// normalizes, too, for that document is parsed anew. A rollback does not: it
+        /// brings back a value that was normalized when it was new.
+        ///
+        /// It should depend on the value alone: a document that it rejects is not tried
+        /// again until the source changes. A panic in it is a rejection where panics are
+        /// caught. Said after `build`, it normalizes what was built.
+        ///
+        #[cfg_attr(feature = "reading", doc = "```")]
+        #[cfg_attr(not(feature = "reading"), doc = "```ignore")]
+        /// use core::time::Duration;
+        /// use steadyconf::{Document, Engine, Yaml};
+        ///
+        /// #[derive(serde::Deserialize)]
+        /// struct Config {
+        ///     timeout_s: u32,
+        ///     agent_timeout_s: Option<u32>,
+        /// }
+        ///
+        /// let mut engine = Engine::new(Yaml::new()).normalize(|config: &mut Config, _| {
+        ///     config.agent_timeout_s.get_or_insert(config.timeout_s);
+        /// });
+        /// engine.apply(Document::single("test", *b"timeout_s: 30"), Duration::ZERO);
+        /// assert_eq!(engine.active().unwrap().agent_timeout_s, Some(30));
+        /// ```
+        pub fn normalize(
+            mut self,
+            change: impl Fn(&mut T, &mut $crate::Report) + Send + 'static,
+        ) -> Self {
+            self.policy.admission.checks.normalize(change);
+            self
+        }
+
         /// Adds a validator. All of them are called, at the first load and at every
         /// change, so that a rejection names every violation at once; whatever any of
         /// them reports rejects the document.
@@ -112,7 +154,7 @@ macro_rules! options {
             mut self,
             check: impl Fn(&T, &mut $crate::Report) + Send + 'static,
         ) -> Self {
-            self.policy.admission.validate(check);
+            self.policy.admission.checks.validate(check);
             self
         }
 
@@ -125,7 +167,7 @@ macro_rules! options {
             mut self,
             check: impl Fn(&T, &T, &mut $crate::Report) + Send + 'static,
         ) -> Self {
-            self.policy.admission.validate_change(check);
+            self.policy.admission.checks.validate_change(check);
             self
         }
 
@@ -152,6 +194,68 @@ macro_rules! options {
         ) -> Self {
             let name = $crate::engine::place_name(core::panic::Location::caller());
             self.listener(name, $crate::engine::OnChangeOf { select, f })
+        }
+
+        /// Adds a closure that is notified of a change, after readers see it, once for each
+        /// entry that was added to the map that `select` returns, removed from it, or
+        /// changed in it, in the order of the keys: the services, tenants or pools that a
+        /// program starts and stops one by one. An entry that is equal is passed over. A
+        /// rollback is a change like any other, so it notifies of the reverse.
+        ///
+        /// It is not called for the first load: start those from the first snapshot. An
+        /// error is reported, with those of the other entries, and these are notified
+        /// all the same; after a panic they are not. Any collection will do that gives
+        /// pairs of a key and a value when it is borrowed, such as `BTreeMap` and `HashMap`;
+        /// if a key is in it twice, the last one counts.
+        ///
+        #[cfg_attr(feature = "reading", doc = "```")]
+        #[cfg_attr(not(feature = "reading"), doc = "```ignore")]
+        /// use std::collections::HashMap;
+        /// use steadyconf::{Engine, EntryChange, Yaml};
+        ///
+        /// #[derive(serde::Deserialize)]
+        /// struct Config {
+        ///     services: HashMap<String, Service>,
+        /// }
+        ///
+        /// #[derive(PartialEq, serde::Deserialize)]
+        /// struct Service {
+        ///     bind_addr: String,
+        /// }
+        ///
+        /// let engine = Engine::<Config>::new(Yaml::new()).on_change_of_each(
+        ///     |config| &config.services,
+        ///     |name, change| {
+        ///         match change {
+        ///             EntryChange::Added(new) => println!("open {name} at {}", new.bind_addr),
+        ///             EntryChange::Removed(_) => println!("close {name}"),
+        ///             EntryChange::Changed { new, .. } => {
+        ///                 println!("move {name} to {}", new.bind_addr);
+        ///             }
+        ///         }
+        ///         Ok(())
+        ///     },
+        /// );
+        /// ```
+        #[track_caller]
+        pub fn on_change_of_each<M, K, V>(
+            self,
+            select: impl Fn(&T) -> &M + Send + 'static,
+            mut f: impl FnMut(&K, $crate::EntryChange<'_, V>) -> Result<(), $crate::BoxError>
+            + Send
+            + 'static,
+        ) -> Self
+        where
+            M: 'static,
+            K: Ord + 'static,
+            V: PartialEq + 'static,
+            for<'a> &'a M: IntoIterator<Item = (&'a K, &'a V)>,
+        {
+            let name = $crate::engine::place_name(core::panic::Location::caller());
+            self.listener(name, move |change: &$crate::Change<T>| {
+                let (old, new) = (select(&change.old), select(&change.new));
+                $crate::engine::notify_of_each(old, new, &mut f)
+            })
         }
 
         /// Adds a listener, known as `name` in rejections, the status and the log; see

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::CATCH;
-use super::cell::Loaded;
+use super::check::Checked;
 use super::clock::Clock;
 use super::core::Core;
 use super::file::FileDetector;
@@ -257,27 +257,31 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
 
     /// Reads, parses, validates and builds once, and starts nothing: for a program's own
     /// `--check-config`, as `nginx -t` has it. What is returned is what would
-    /// have been loaded, as version 1; the log is left alone.
+    /// have been loaded, as version 1, with its warnings; the log is left alone. Both
+    /// results have an exit code, 0 if it is good, 1 if it is rejected, 3 if there are
+    /// warnings, and a form in JSON.
     ///
     /// ```
-    /// # use steadyconf::Reloader;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("config.yaml");
-    /// # std::fs::write(&path, "1")?;
-    /// match Reloader::<u32>::from_file(&path).check() {
-    ///     Ok(config) => println!("{} is good", config.digest()),
-    ///     Err(error) => {
-    ///         eprintln!("{error}");
-    ///         std::process::exit(1);
-    ///     }
+    /// use std::process::ExitCode;
+    /// use steadyconf::Reloader;
+    ///
+    /// fn check_config(path: &str, json: bool) -> ExitCode {
+    ///     let (report, code) = match Reloader::<u32>::from_file(path).check() {
+    ///         Ok(config) if json => (config.to_json(), config.exit_code()),
+    ///         Ok(config) => (config.to_string(), config.exit_code()),
+    ///         Err(error) if json => (error.to_json(), error.exit_code()),
+    ///         Err(error) => (error.to_string(), error.exit_code()),
+    ///     };
+    ///     println!("{report}");
+    ///     code.into()
     /// }
-    /// # Ok::<(), std::io::Error>(())
+    /// assert_eq!(check_config("missing.yaml", true), ExitCode::from(1));
     /// ```
     ///
     /// # Errors
     ///
     /// What [`load`](Self::load) would have refused to start on.
-    pub fn check(self) -> Result<Loaded<T>, LoadError> {
+    pub fn check(self) -> Result<Checked<T>, LoadError> {
         let clock = Clock::starting_at(Duration::ZERO);
         let first = self.first(clock.now());
         first.check(|until| clock.sleep_until(until))

@@ -12,7 +12,7 @@ use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, RwLock};
 use super::thread::Signal;
-use crate::engine::{Document, Snapshot, Version};
+use crate::engine::{Digest, Document, Place, Snapshot, Version};
 
 /// Holds the active snapshot. Its locks are held for the copy of a pointer or a
 /// flag only; no user code runs under them.
@@ -72,9 +72,8 @@ impl<T> Cell<T> {
         self.newer.notify_all();
     }
 
-    fn wait_newer(&self, than: Version, timeout: Duration) -> Waited<T> {
-        // `None` is further away than the clock can tell.
-        let deadline = Instant::now().checked_add(timeout);
+    /// Waits for a snapshot newer than `than`. Without a deadline it waits for ever.
+    pub(crate) fn wait_newer_until(&self, than: Version, deadline: Option<Instant>) -> Waited<T> {
         let mut gate = self.gate.lock();
         loop {
             let active = self.load();
@@ -115,6 +114,10 @@ impl<T> Handle<T> {
         Handle { cell }
     }
 
+    pub(crate) fn cell(&self) -> &Arc<Cell<T>> {
+        &self.cell
+    }
+
     /// A handle to a value that never changes, for unit tests of code that
     /// takes a handle. Its version is 1, its origin `fixed value`, and
     /// [`wait_newer`](Self::wait_newer) says [`Waited::Stopped`].
@@ -123,7 +126,7 @@ impl<T> Handle<T> {
     /// use steadyconf::Handle;
     ///
     /// fn greeting(config: &Handle<String>) -> String {
-    ///     format!("{}, world", **config.load())
+    ///     format!("{}, world", *config.load())
     /// }
     ///
     /// assert_eq!(greeting(&Handle::fixed("hello".to_string())), "hello, world");
@@ -185,7 +188,9 @@ impl<T> Handle<T> {
     /// ```
     #[must_use]
     pub fn wait_newer(&self, than: Version, timeout: Duration) -> Waited<T> {
-        self.cell.wait_newer(than, timeout)
+        // `None` is further away than the clock can tell.
+        let deadline = Instant::now().checked_add(timeout);
+        self.cell.wait_newer_until(than, deadline)
     }
 }
 
@@ -241,21 +246,97 @@ impl<T> fmt::Debug for Waited<T> {
     }
 }
 
-/// A snapshot that somebody holds. It derefs to the [`Snapshot`], and that to
-/// the value; it keeps both alive.
+/// A snapshot that somebody holds. It derefs to the value, and keeps it alive.
+///
+/// What belongs to the value is there as methods, as a [`Snapshot`] has them. It converts
+/// from and into the `Arc<Snapshot<T>>` of a [`Change`](crate::Change) with `into()`,
+/// which copies a pointer.
+///
+/// ```
+/// use std::sync::Arc;
+/// use steadyconf::{Handle, Loaded, Snapshot};
+///
+/// fn double(config: &u32) -> u32 {
+///     config * 2
+/// }
+///
+/// let loaded = Handle::fixed(7).load();
+/// assert_eq!((*loaded, double(&loaded)), (7, 14));
+/// assert_eq!(loaded.version().get(), 1);
+/// let snapshot: Arc<Snapshot<u32>> = loaded.into();
+/// assert_eq!(*Loaded::from(snapshot), 7);
+/// ```
 pub struct Loaded<T>(Arc<Snapshot<T>>);
 
 impl<T> Loaded<T> {
-    pub(crate) fn new(snapshot: Arc<Snapshot<T>>) -> Self {
-        Loaded(snapshot)
+    /// Returns the whole snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot<T>> {
+        &self.0
+    }
+
+    /// Returns the value; the same as dereferencing.
+    #[must_use]
+    pub fn value(&self) -> &T {
+        self.0.value()
+    }
+
+    /// Returns the number of the snapshot; see [`Version`].
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.0.version()
+    }
+
+    /// Returns the digest of the bytes that the value was made from; see [`Digest`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+
+    /// Returns where the bytes came from, the lowest precedence first.
+    #[must_use]
+    pub fn origins(&self) -> &Arc<[Arc<str>]> {
+        self.0.origins()
+    }
+
+    /// Returns which source supplied the field at `path`, and where in it; see
+    /// [`Snapshot::origin`].
+    #[must_use]
+    pub fn origin(&self, path: &str) -> Option<Place> {
+        self.0.origin(path)
+    }
+
+    /// Returns the bytes of a file that the configuration names, `None` if it names no
+    /// such file; see [`Snapshot::file`].
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.0.file(name)
+    }
+
+    /// Returns the bytes that the value was made from. They may hold secrets.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        self.0.document()
     }
 }
 
 impl<T> Deref for Loaded<T> {
-    type Target = Snapshot<T>;
+    type Target = T;
 
-    fn deref(&self) -> &Snapshot<T> {
+    fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T> From<Arc<Snapshot<T>>> for Loaded<T> {
+    fn from(snapshot: Arc<Snapshot<T>>) -> Self {
+        Loaded(snapshot)
+    }
+}
+
+impl<T> From<Loaded<T>> for Arc<Snapshot<T>> {
+    fn from(loaded: Loaded<T>) -> Self {
+        loaded.0
     }
 }
 

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 #[cfg(feature = "otel")]
 use super::CATCH;
-use super::cell::{Cell, Loaded};
+use super::cell::Cell;
+use super::check::Checked;
 use super::core::{Core, Shared};
 use super::reloader::Reloader;
 use super::std::error::Error;
@@ -48,9 +49,10 @@ impl<T: Send + Sync + 'static> First<T> {
     pub(super) fn check(
         mut self,
         wait: impl FnMut(Duration) -> Duration,
-    ) -> Result<Loaded<T>, LoadError> {
+    ) -> Result<Checked<T>, LoadError> {
         let loaded = self.load(wait, &mut Watch::loading(false))?;
-        Ok(Loaded::new(loaded))
+        let warnings = self.core.engine.status().warnings;
+        Ok(Checked::new(loaded.into(), warnings))
     }
 
     /// Loads, from the source or from the last known good.

@@ -7,6 +7,7 @@ extern crate std;
 
 mod builder;
 mod cell;
+mod check;
 mod clock;
 mod core;
 mod file;
@@ -14,6 +15,7 @@ mod last_good;
 mod load;
 mod logging;
 mod named;
+mod part;
 mod reloader;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
@@ -30,9 +32,11 @@ mod watch;
 
 pub use builder::Builder;
 pub use cell::{Handle, Loaded, Reader, Waited};
+pub use check::Checked;
 pub use file::FileDetector;
 pub use load::LoadError;
 pub use named::NamedFiles;
+pub use part::{LoadedPart, Part, WaitedPart};
 pub use reloader::Reloader;
 #[cfg(feature = "reading")]
 pub use source::EnvSource;

@@ -18,7 +18,7 @@ use crate::engine::{DetectError, Detector, Sighting};
 /// let reloader = Reloader::<u32>::with_detector(source.clone(), Yaml::new()).load()?;
 /// source.lock().unwrap().set(*b"2");
 /// reloader.poll_once()?;
-/// assert_eq!(**reloader.handle().load(), 2);
+/// assert_eq!(*reloader.handle().load(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl<D: Detector> Detector for Arc<Mutex<D>> {
