@@ -92,10 +92,10 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, Event, Failure, Final, Format, LastError, Layer, Limits,
-    Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError, Outcome, Panicked,
-    Place, Probation, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage,
-    Status, UnknownKeys, Version, Violation,
+    Difference, Digest, Document, Effective, Engine, Event, Failure, Final, Format, LastError,
+    Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes, OnCommitError,
+    Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle, Settled,
+    Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "yaml")]
 pub use format::{Secret, Yaml};

@@ -12,6 +12,7 @@ mod detector;
 mod diff;
 mod digest;
 mod document;
+mod effective;
 #[allow(clippy::module_inception)]
 mod engine;
 mod error;
@@ -54,6 +55,7 @@ pub use detector::{Detector, Sighting};
 pub use diff::{Diff, Difference};
 pub use digest::Digest;
 pub use document::{Content, Document, Layer};
+pub use effective::Effective;
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
 pub use event::Event;
@@ -79,9 +81,9 @@ pub use outcome::Outcome;
 pub(crate) use policy::{Policy, options};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
-#[cfg(feature = "yaml")]
-pub(crate) use report::cut;
 pub use report::{Place, Report, Violation};
+#[cfg(feature = "yaml")]
+pub(crate) use report::{cut, steers};
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};
 pub(crate) use round::place_name;

@@ -265,7 +265,7 @@ impl fmt::Display for OneLine<'_> {
 
 /// Control characters, the two Unicode line ends, and the marks that turn the
 /// direction of the text that follows.
-fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -49,7 +49,9 @@ impl Hidden {
     /// Returns whether a node must not be shown, whatever leads to it.
     pub(super) fn has(&self, tree: &Tree, id: Id) -> bool {
         let node = tree.node(id);
-        let of_a_secret_layer = tree.secret_layers.get(node.at.layer as usize) == Some(&true);
+        // A mapping stands in the last of its layers, and its entries in theirs.
+        let of_a_secret_layer = !matches!(node.kind, Kind::Map(_))
+            && tree.secret_layers.get(node.at.layer as usize) == Some(&true);
         of_a_secret_layer
             || self.nodes.contains(&id)
             // A tag may be text that somebody forgot to put in quotes.

@@ -7,6 +7,7 @@
 mod access;
 mod de;
 mod diff;
+mod effective;
 mod error;
 mod faults;
 mod grow;
@@ -21,6 +22,7 @@ mod secret;
 mod toml;
 mod tree;
 mod words;
+mod write;
 mod yaml;
 
 use alloc::format;
@@ -28,6 +30,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 
 use serde::de::DeserializeOwned;
 
@@ -128,6 +131,15 @@ impl Inspect for Tree {
     fn changed_paths(&self, old: &dyn Inspect, most: usize) -> Option<(Vec<String>, usize)> {
         let old = old.as_any().downcast_ref::<Tree>()?;
         Some(diff::changed_paths([old, self], most))
+    }
+
+    fn write_effective(
+        &self,
+        document: &Document,
+        masks: &Masks,
+        out: &mut dyn fmt::Write,
+    ) -> fmt::Result {
+        effective::write(self, document, masks, out)
     }
 
     fn as_any(&self) -> &dyn Any {
