@@ -47,7 +47,7 @@ fn is_plain(text: &str) -> bool {
 /// `1_000`, `12:30` and `2024-01-01` for something else.
 fn is_name(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '/'));
-    let truths = ["y", "n", "yes", "no", "on", "off"];
+    let truths = ["yes", "no", "on", "off"];
     let is_truth = truths.iter().any(|word| text.eq_ignore_ascii_case(word));
     begins && !is_truth && is_plain(text) && scalar::is_string(text)
 }
