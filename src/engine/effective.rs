@@ -13,8 +13,8 @@ use super::lens::Lens;
 /// [`Snapshot::origin`](crate::Snapshot::origin) says of the field. It is worked out when
 /// it is printed, from what was kept when the layers were read: nothing is parsed.
 ///
-/// - It has what the layers say, and as they say it. A field that has its default from
-///   the type, or was changed by a validator, is not in it so.
+/// - It has what the layers say, as they say it: no field that has its default from the
+///   type, and nothing that the program changed later.
 /// - Secrets are `"[redacted]"`, where a [`Diff`](crate::Diff) masks them, and so is a
 ///   scalar with a tag of your own (`!fast 5`), whose tag may be a password without
 ///   quotes. A key that equals a secret is masked, too. A masked key has the number
@@ -27,29 +27,32 @@ use super::lens::Lens;
 ///
 /// `Debug` prints nothing of it.
 ///
-#[cfg_attr(feature = "std", doc = "```")]
-#[cfg_attr(not(feature = "std"), doc = "```ignore")]
-/// # let folder = tempfile::tempdir()?;
-/// # std::env::set_current_dir(&folder)?;
-/// # std::fs::write("config.yaml", "server:\n  host: a\n  port: 80\napi_key: sk-123\n")?;
-/// # std::fs::write("site.yaml", "server: {port: 8080}")?;
+/// ```
+/// # use std::time::Duration;
+/// use steadyconf::{Document, Engine, Layer, Yaml};
+///
 /// # #[derive(serde::Deserialize)]
 /// # struct Server { host: String, port: u16 }
 /// # #[derive(serde::Deserialize)]
 /// # struct Config { server: Server, api_key: String }
-/// let reloader = steadyconf::Reloader::<Config>::from_file("config.yaml")
-///     .then_file("site.yaml")
-///     .load()?;
-/// let config = reloader.handle().load();
-/// let effective = config.effective().ok_or("the format keeps no places")?;
+/// let base = "server:\n  host: a\n  port: 80\napi_key: sk-123\n";
+/// let mut engine = Engine::<Config>::new(Yaml::new());
+/// engine.apply(
+///     Document::new([
+///         Layer::new("config.yaml", base.as_bytes()),
+///         Layer::new("site.yaml", *b"server: {port: 8080}"),
+///     ]),
+///     Duration::ZERO,
+/// );
+/// let snapshot = engine.active().ok_or("rejected")?;
+/// let effective = snapshot.effective().ok_or("the format keeps no places")?;
 /// assert_eq!(
 ///     effective.to_string(),
-///     "\
-/// server:                         # site.yaml:1:9
+///     r#"server:                         # site.yaml:1:9
 ///   host: a                       # config.yaml:2:9
 ///   port: 8080                    # site.yaml:1:16
-/// api_key: \"[redacted]\"         # config.yaml:4:10
-/// "
+/// api_key: "[redacted]"           # config.yaml:4:10
+/// "#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
