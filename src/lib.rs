@@ -82,7 +82,7 @@ extern crate alloc;
 mod engine;
 #[cfg(feature = "reading")]
 #[cfg_attr(
-    not(all(feature = "reading", feature = "toml", feature = "json")),
+    not(all(feature = "yaml", feature = "toml", feature = "json")),
     allow(dead_code, reason = "each language has something that others lack")
 )]
 mod format;
@@ -96,8 +96,8 @@ pub mod testing;
 
 pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Engine, EntryChange, Event, Failure, Final, Format, Language,
-    LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes,
+    Difference, Digest, Document, Effective, Engine, EntryChange, Event, Failure, Final, Format,
+    Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes,
     OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle,
     Settled, Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
 };

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_yaml::Value;
 use steadyconf::{
     BoxError, Change, DetectError, Detector, Document, Layer, Listener, LoadError, Reloader,
-    Secret, Sighting, UnknownKeys,
+    Secret, Sighting, Snapshot, UnknownKeys,
 };
 
 const CANARY: &str = "c4nary";
@@ -143,6 +143,7 @@ impl Listener<Config> for Panics {
     fn commit(&mut self, change: &Change<Config>) -> Result<(), BoxError> {
         say(&format!("{change:?} {:?}", change.new));
         say(&shown(change));
+        say(&effective(&change.new));
         Panics::at(662, change);
         Ok(())
     }
@@ -160,6 +161,32 @@ fn shown(change: &Change<Config>) -> String {
         let is_free = difference.path.starts_with("free") || difference.path.ends_with(".name");
         if !is_free || names.any(|name| secret.contains(&name)) {
             lines.push(difference.to_string());
+        }
+    }
+    lines.join("\n")
+}
+
+/// What is printed of the active configuration, short of what `shown` leaves out.
+fn effective(snapshot: &Snapshot<Config>) -> String {
+    let printed = snapshot.effective().map(|all| all.to_string());
+    let mut left_out = None;
+    let mut lines = Vec::new();
+    for line in printed
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| !line.is_empty())
+    {
+        // An item has its first key in its own line.
+        let content = line.trim_start_matches([' ', '-']);
+        let indent = line.len() - content.len();
+        left_out = left_out.filter(|around| *around < indent);
+        let begins = |name: &str| content.starts_with(name);
+        let may_be_shown = left_out.is_some() || begins("free:") || begins("name:");
+        if may_be_shown {
+            left_out = left_out.or(Some(indent));
+        }
+        if !may_be_shown || begins("secret:") || begins("password:") {
+            lines.push(line.to_string());
         }
     }
     lines.join("\n")

@@ -3,10 +3,14 @@
 #![cfg(feature = "values")]
 
 mod common;
+#[path = "properties/lines.rs"]
+mod lines;
 #[path = "properties/tree.rs"]
 mod tree;
 #[path = "properties/write.rs"]
 mod write;
+
+use std::sync::Arc;
 
 use common::{Random, ms};
 use serde_yaml::Value;
@@ -117,9 +121,12 @@ impl Faults {
     }
 }
 
-fn read(layers: &Layers) -> Result<std::sync::Arc<Snapshot<Value>>, String> {
-    let mut engine = Engine::<Value>::new(Yaml::new());
-    match engine.apply(Document::new(layers.offered.clone()), ms(0)) {
+fn read(layers: &Layers) -> Result<Arc<Snapshot<Value>>, String> {
+    apply(Engine::new(Yaml::new()), layers.offered.clone())
+}
+
+fn apply(mut engine: Engine<Value>, layers: Vec<Layer>) -> Result<Arc<Snapshot<Value>>, String> {
+    match engine.apply(Document::new(layers), ms(0)) {
         Outcome::Applied(_) => Ok(engine.active().unwrap().clone()),
         Outcome::Rejected(rejection) => Err(rejection.problems()[0].to_string()),
         other => Err(format!("{other:?}")),
@@ -238,4 +245,110 @@ fn gone(layers: &Layers, there: &[Leaf<'_>]) -> Vec<String> {
     };
     let gone = (all.into_iter()).filter(|leaf| !leaf.path.is_empty() && !is_there(&leaf.path));
     gone.map(|leaf| leaf.path).collect()
+}
+
+#[test]
+fn g13_what_is_effective_reads_back_as_the_same_value() {
+    let (mut rng, mut faults) = (random(), Faults::default());
+    for round in 0..ROUNDS {
+        let layers = layers(&mut rng);
+        let Ok(snapshot) = read(&layers) else {
+            continue;
+        };
+        faults.checked += 1;
+        let printed = snapshot.effective().unwrap().to_string();
+        let ours = apply(
+            Engine::new(Yaml::new()),
+            vec![Layer::new("printed", printed.as_bytes())],
+        );
+        let ours = ours.map(|snapshot| snapshot.value().clone());
+        let others = serde_yaml::from_str(&printed).map_err(|error| error.to_string());
+        for found in [ours, others] {
+            if found.as_ref() != Ok(snapshot.value()) {
+                faults.add(&layers, &format!("round {round}: {found:?}\n{printed}"));
+            }
+        }
+    }
+    faults.judge(1000);
+}
+
+#[test]
+fn g13_every_line_that_is_effective_has_its_origin() {
+    let (mut rng, mut faults) = (random(), Faults::default());
+    for round in 0..ROUNDS {
+        let layers = layers(&mut rng);
+        let Ok(snapshot) = read(&layers) else {
+            continue;
+        };
+        let printed = snapshot.effective().unwrap().to_string();
+        let lines = lines::lines(&printed);
+        for (path, origin) in &lines {
+            // Where a number and a text are keys beside each other, a path is of both.
+            let inside = |other: &str| path.strip_prefix(other).is_some();
+            let twice = |(other, _): &&(String, String)| {
+                inside(other) && lines.iter().filter(|(path, _)| path == other).count() > 1
+            };
+            if lines.iter().find(twice).is_some() {
+                continue;
+            }
+            faults.checked += 1;
+            let expected = snapshot.origin(path).map(|place| place.to_string());
+            if expected.as_ref() != Some(origin) {
+                let what = format!("round {round}: {path}: {origin}, not {expected:?}\n{printed}");
+                faults.add(&layers, &what);
+            }
+        }
+    }
+    faults.judge(5000);
+}
+
+/// Hides a field by chance that holds a text: neither it nor its equals are printed.
+#[test]
+fn g06_no_secret_is_in_what_is_effective() {
+    const SECRET: &str = "two words";
+    let (mut rng, mut faults) = (random(), Faults::default());
+    for round in 0..ROUNDS {
+        let mut layers = layers(&mut rng);
+        let whole = tree::merged(&layers.said);
+        let mut there = Vec::new();
+        tree::leaves(&whole, "", true, &mut there);
+        let is_secret = |leaf: &&Leaf<'_>| {
+            matches!(&leaf.tree.what, What::Scalar(value) if value == SECRET) && leaf.is_sure
+        };
+        let secret: Vec<_> = there
+            .iter()
+            .filter(is_secret)
+            .map(|leaf| &leaf.path)
+            .collect();
+        if secret.is_empty() {
+            continue;
+        }
+        let path = (*rng.one_of(&secret)).clone();
+        let engine = match rng.below(3) {
+            0 => Engine::new(Yaml::new()).mask(&path),
+            1 => {
+                // Its equal is a secret by its name, in a layer below.
+                let text = format!("api_key: {SECRET}");
+                layers
+                    .offered
+                    .insert(0, Layer::new("below", text.into_bytes()));
+                Engine::new(Yaml::new())
+            }
+            _ => {
+                let layer = Layer::text("by its source", "below", SECRET.as_bytes());
+                layers.offered.push(layer.secret());
+                Engine::new(Yaml::new())
+            }
+        };
+        let Ok(snapshot) = apply(engine, layers.offered.clone()) else {
+            continue;
+        };
+        faults.checked += 1;
+        let printed = snapshot.effective().unwrap().to_string();
+        let is_valid = serde_yaml::from_str::<Value>(&printed).is_ok();
+        if printed.contains("two") || !printed.contains("\"[redacted]\"") || !is_valid {
+            faults.add(&layers, &format!("round {round}: {path}\n{printed}"));
+        }
+    }
+    faults.judge(300);
 }

@@ -28,6 +28,14 @@ pub(crate) trait Inspect: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// many more there are.
     fn changed_paths(&self, old: &dyn Inspect, most: usize) -> Option<(Vec<String>, usize)>;
 
+    /// Writes the document as YAML, with the origin of every line.
+    fn write_effective(
+        &self,
+        document: &Document,
+        masks: &Masks,
+        out: &mut dyn fmt::Write,
+    ) -> fmt::Result;
+
     fn as_any(&self) -> &dyn Any;
 }
 

@@ -14,6 +14,7 @@ mod diff;
 mod digest;
 mod document;
 mod each;
+mod effective;
 #[allow(clippy::module_inception)]
 mod engine;
 mod error;
@@ -63,6 +64,7 @@ pub(crate) use document::Naming;
 pub use document::{Content, Document, Language, Layer};
 pub use each::EntryChange;
 pub(crate) use each::notify_of_each;
+pub use effective::Effective;
 pub use engine::Engine;
 pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
 pub use event::Event;
@@ -86,10 +88,12 @@ pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
+#[cfg(feature = "std")]
+pub(crate) use report::OneLine;
 #[cfg(feature = "reading")]
 pub(crate) use report::cut;
-#[cfg(feature = "std")]
-pub(crate) use report::{OneLine, steers};
+#[cfg(any(feature = "reading", feature = "std"))]
+pub(crate) use report::steers;
 pub use report::{Place, Report, Violation};
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};

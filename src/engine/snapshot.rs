@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 
 use super::digest::Digest;
 use super::document::Document;
+use super::effective::Effective;
 use super::lens::Lens;
 use super::report::Place;
 use super::version::Version;
@@ -103,6 +104,15 @@ impl<T> Snapshot<T> {
     pub fn origin(&self, path: &str) -> Option<Place> {
         let located = self.lens.locate(&self.document, path)?;
         located.exact.then_some(located.place)
+    }
+
+    /// Returns the merged configuration as YAML, with the origin of every line as a
+    /// comment and secrets masked; see [`Effective`]. `None` if the format keeps no
+    /// places: it is one of your own, or the value did not come from a document.
+    #[must_use]
+    pub fn effective(&self) -> Option<Effective> {
+        self.lens.tree.as_ref()?;
+        Some(Effective::new(&self.lens, &self.document))
     }
 
     pub(crate) fn lens(&self) -> &Lens {

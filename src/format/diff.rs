@@ -282,7 +282,7 @@ fn shown(tree: &Tree, id: Id) -> String {
 }
 
 /// Collects the texts that must not be shown anywhere.
-fn collect_secrets<'a>(
+pub(super) fn collect_secrets<'a>(
     tree: &'a Tree,
     id: Id,
     covered: &Covered<'_>,

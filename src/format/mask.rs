@@ -49,7 +49,9 @@ impl Hidden {
     /// Returns whether a node must not be shown, whatever leads to it.
     pub(super) fn has(&self, tree: &Tree, id: Id) -> bool {
         let node = tree.node(id);
-        tree.facts(id).is_secret
+        // A mapping stands in the last of its layers, and its entries in theirs.
+        let of_a_secret_layer = !matches!(node.kind, Kind::Map(_)) && tree.facts(id).is_secret;
+        of_a_secret_layer
             || self.nodes.contains(&id)
             // A tag may be text that somebody forgot to put in quotes.
             || matches!(node.tag, Tag::Own(_)) && tree.scalar(id).is_some()

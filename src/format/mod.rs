@@ -7,6 +7,7 @@
 mod access;
 mod de;
 mod diff;
+mod effective;
 mod error;
 #[cfg(feature = "yaml")]
 mod faults;
@@ -23,6 +24,7 @@ mod secret;
 mod toml;
 mod tree;
 mod words;
+mod write;
 #[cfg(feature = "yaml")]
 mod yaml;
 
@@ -31,6 +33,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 
 use serde::de::DeserializeOwned;
 
@@ -131,6 +134,15 @@ impl Inspect for Tree {
     fn changed_paths(&self, old: &dyn Inspect, most: usize) -> Option<(Vec<String>, usize)> {
         let old = old.as_any().downcast_ref::<Tree>()?;
         Some(diff::changed_paths([old, self], most))
+    }
+
+    fn write_effective(
+        &self,
+        document: &Document,
+        masks: &Masks,
+        out: &mut dyn fmt::Write,
+    ) -> fmt::Result {
+        effective::write(self, document, masks, out)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -12,7 +12,7 @@ use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, RwLock};
 use super::thread::Signal;
-use crate::engine::{Digest, Document, Place, Snapshot, Version};
+use crate::engine::{Digest, Document, Effective, Place, Snapshot, Version};
 
 /// Holds the active snapshot. Its locks are held for the copy of a pointer or a
 /// flag only; no user code runs under them.
@@ -311,6 +311,13 @@ impl<T> Loaded<T> {
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.0.file(name)
+    }
+
+    /// Returns the whole configuration as YAML, with the origin of every line; see
+    /// [`Snapshot::effective`].
+    #[must_use]
+    pub fn effective(&self) -> Option<Effective> {
+        self.0.effective()
     }
 
     /// Returns the bytes that the value was made from. They may hold secrets.

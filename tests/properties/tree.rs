@@ -155,7 +155,7 @@ pub fn leaves<'t>(tree: &'t Tree, path: &str, is_sure: bool, found: &mut Vec<Lea
     }
 }
 
-fn step(path: &str, key: &str) -> String {
+pub fn step(path: &str, key: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     match (key.chars().all(is_plain), path.is_empty()) {
         (false, _) => format!("{path}[{key:?}]"),
