@@ -136,7 +136,7 @@ fn g02_of_a_vetoed_change_no_entry_is_notified_of() {
 }
 
 #[test]
-fn g03_an_entry_that_fails_keeps_no_other_from_being_notified_of() {
+fn g03_an_entry_that_fails_does_not_hide_the_others() {
     let (journal, mut engine) = proxy();
     apply(&mut engine, "none");
     apply(&mut engine, "a=:80 b=:80 c=:1");

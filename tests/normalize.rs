@@ -24,7 +24,7 @@ fn rejection(outcome: Outcome) -> std::sync::Arc<Rejection> {
 }
 
 #[test]
-fn g01_validators_build_listeners_and_readers_see_what_is_normalized() {
+fn g01_everybody_sees_what_is_normalized() {
     let (journal, script) = (Journal::default(), Script::default());
     let (validated, stepped, built, told) = (
         journal.clone(),

@@ -45,7 +45,7 @@ fn g01_a_reader_gets_what_a_handle_loads_and_pins_what_it_got() {
 }
 
 #[test]
-fn g01_what_is_loaded_and_what_a_change_holds_convert_into_each_other() {
+fn g01_loaded_and_change_convert_into_each_other() {
     #[derive(serde::Deserialize)]
     struct Config {
         port: u16,

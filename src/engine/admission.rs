@@ -177,12 +177,11 @@ impl<T: 'static> Admission<T> {
             active: known.active.as_ref().map(|active| active.value),
             tree: notes.tree.as_deref(),
         };
-        let mut report = match self.checks.is_empty() {
-            true => Report::new(),
-            false => during(rules.on_step, Phase::Validate, |_| {
-                self.checks.run(&mut value, &beside)
-            }),
-        };
+        let mut report = Report::new();
+        if !self.checks.is_empty() {
+            let run = |_: &mut dyn FnMut(Step)| self.checks.run(&mut value, &beside);
+            report = during(rules.on_step, Phase::Validate, run);
+        }
         let names = match report.is_empty() {
             true => self.other_names(catch, &value, document, &mut report),
             false => None,
