@@ -384,6 +384,9 @@ fn g04_what_is_effective_is_bounded_and_takes_linear_time() {
     let wide = format!("[{}]", "1, ".repeat(60_000));
     let tall = "- 1\n".repeat(60_000);
     let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    let deeper = Layer::field("set in code", vec!["a"; 120].join("."), deep.as_bytes());
+    let shown = printed::<Value>([deeper]);
+    assert_eq!(shown.lines().count(), 120 + 1, "{shown}");
     for text in [wide, tall, deep] {
         let begun = Instant::now();
         let shown = round_trip(&one(&text));

@@ -215,12 +215,13 @@ fn g06_secret_in_a_part_that_is_set_aside() {
 #[test]
 fn g06_secret_by_its_source() {
     let document = |secret: &str| {
-        let base = Layer::new("c.yaml", *b"a: 1");
+        let base = Layer::new("c.yaml", format!("a: {}", secret.len()).into_bytes());
         let key = Layer::text("secrets/plain", "plain", secret.as_bytes()).secret();
         Document::new([base, key])
     };
-    let said = said_of(free(), document("c4nary-1"), document("c4nary-2"));
+    let said = said_of(free(), document("c4nary-1"), document("c4nary-22"));
     assert!(said.contains("~ plain: [redacted] -> [redacted]"), "{said}");
+    assert!(said.contains("~ a: 8 -> 9"), "{said}");
     assert!(!said.contains("c4nary"), "{said}");
 }
 

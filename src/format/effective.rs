@@ -208,12 +208,12 @@ struct Origin<'d> {
     name: Place,
     /// Empty where lines say nothing.
     text: &'d str,
-    /// Every so often, one is known.
-    spots: Vec<Known>,
+    /// Of every so many characters, one.
+    marks: Vec<Mark>,
 }
 
 /// A byte, and its line and column.
-type Known = (usize, usize, usize);
+type Mark = (usize, usize, usize);
 
 impl<'d> Origin<'d> {
     fn of(layer: &'d Layer) -> Self {
@@ -221,29 +221,29 @@ impl<'d> Origin<'d> {
             Content::Document => text_before(layer.bytes(), usize::MAX),
             _ => "",
         };
-        let mut spots = Vec::new();
+        let mut marks = Vec::new();
         let mut last = (0, 1, 1);
         for (byte, _) in text.char_indices().step_by(128) {
-            last = spot(text, last, byte);
-            spots.push(last);
+            last = mark(text, last, byte);
+            marks.push(last);
         }
         let name = Place::in_origin(layer.origin().clone());
-        Origin { name, text, spots }
+        Origin { name, text, marks }
     }
 
     /// Returns what is said of a byte.
     fn place(&self, at: usize) -> String {
         let mut place = self.name.clone();
-        let before = self.spots.partition_point(|(byte, ..)| *byte <= at);
+        let before = self.marks.partition_point(|(byte, ..)| *byte <= at);
         if let Some(before) = before.checked_sub(1) {
-            let (_, line, column) = spot(self.text, self.spots[before], at);
+            let (_, line, column) = mark(self.text, self.marks[before], at);
             place = place.at(line, column);
         }
         place.to_string().replace(|c| !is_raw(c), "?")
     }
 }
 
-fn spot(text: &str, (byte, line, column): Known, at: usize) -> Known {
+fn mark(text: &str, (byte, line, column): Mark, at: usize) -> Mark {
     match line_and_column(&text[byte..], at - byte) {
         (1, more) => (at, line, column + more - 1),
         (more, column) => (at, line + more - 1, column),

@@ -79,11 +79,9 @@ pub(super) fn block(text: &str, indent: usize) -> Option<(&'static str, String)>
         Some(body) => ("|", body),
         None => ("|-", text),
     };
-    let is_blank = |line: &str| !line.is_empty() && line.trim().is_empty();
     let is_fit = body.contains('\n')
         && !body.starts_with([' ', '\n'])
         && !body.ends_with('\n')
-        && !body.split('\n').any(is_blank)
         && body.chars().all(|c| c == '\n' || is_raw(c));
     is_fit.then(|| {
         // At the left edge, `---` would end the document.
