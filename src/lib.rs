@@ -98,8 +98,9 @@ pub use engine::{
     BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
     Difference, Digest, Document, Effective, Engine, EntryChange, Event, Failure, Final, Format,
     Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes,
-    OnCommitError, Outcome, Panicked, Place, Probation, Rejection, Report, RollbackError, Settle,
-    Settled, Sighting, Snapshot, Stage, Status, UnknownKeys, Version, Violation,
+    OnCommitError, OnRestart, Outcome, Panicked, PendingRestart, Place, Probation, Rejection,
+    Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status, UnknownKeys,
+    Version, Violation,
 };
 #[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};

@@ -99,6 +99,9 @@ pub(crate) struct Active<T> {
     pub(crate) since: Duration,
     /// Which listeners failed to take it into use.
     pub(crate) listener_errors: Arc<[ListenerError]>,
+    /// Which fields differ from those that the program started with, and take effect only
+    /// at a start.
+    pub(crate) restart: Arc<[Arc<str>]>,
     pub(crate) standing: Standing,
 }
 
@@ -140,6 +143,7 @@ impl<T> Active<T> {
             accepted,
             since,
             listener_errors: Arc::default(),
+            restart: Arc::default(),
             standing,
         }
     }

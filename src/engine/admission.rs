@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::built::{Built, Final};
 use super::catch::{Catch, PANICKED, Panicked, guarded};
-use super::checks::{Beside, Checks};
+use super::checks::{Beside, Checks, Found};
 use super::document::{Content, Document, Layer};
 use super::error::Stage;
 use super::format::Format;
@@ -33,6 +33,8 @@ pub(crate) struct Refusal {
     pub(crate) report: Report,
     /// It depends on more than the content.
     pub(crate) may_pass_later: bool,
+    /// The fields that take effect only at a start, if they are the only reason.
+    pub(crate) restart: Vec<Arc<str>>,
 }
 
 impl Refusal {
@@ -41,6 +43,7 @@ impl Refusal {
             stage,
             report,
             may_pass_later: stage == Stage::Build,
+            restart: Vec::new(),
         }
     }
 }
@@ -107,6 +110,12 @@ trait Source<T> {
 
     /// Whether both are made of equal values, where that can be told.
     fn are_equal(&self, a: &T, b: &T) -> bool;
+
+    fn has_restart_fields(&self) -> bool;
+
+    /// Returns the fields of what they are made of that differ and take effect only at a
+    /// start.
+    fn restart_fields(&self, catch: Catch, a: &T, b: &T) -> Vec<Arc<str>>;
 }
 
 /// A source of values, and who judges them.
@@ -170,18 +179,10 @@ impl<T: 'static> Admission<T> {
             other => return Ok(other),
         };
         let catch = rules.catch;
-        let beside = Beside {
-            catch,
-            limits: rules.limits,
-            document,
-            active: known.active.as_ref().map(|active| active.value),
-            tree: notes.tree.as_deref(),
-        };
-        let mut report = Report::new();
-        if !self.checks.is_empty() {
-            let run = |_: &mut dyn FnMut(Step)| self.checks.run(&mut value, &beside);
-            report = during(rules.on_step, Phase::Validate, run);
-        }
+        let Found {
+            mut report,
+            restart,
+        } = self.check(&mut value, rules, document, known, notes);
         let names = match report.is_empty() {
             true => self.other_names(catch, &value, document, &mut report),
             false => None,
@@ -206,8 +207,44 @@ impl<T: 'static> Admission<T> {
         }
         Err(Refusal {
             may_pass_later: self.source.asks_the_world(),
+            restart,
             ..Refusal::of(Stage::Validate, report)
         })
+    }
+
+    /// Normalizes a value, and returns what is wrong with it.
+    fn check(
+        &self,
+        value: &mut T,
+        rules: &mut Rules<'_>,
+        document: &Document,
+        known: &Known<'_, T>,
+        notes: &Notes,
+    ) -> Found {
+        if self.checks.is_empty() {
+            return Found::default();
+        }
+        let beside = Beside {
+            catch: rules.catch,
+            limits: rules.limits,
+            document,
+            active: known.active.as_ref().map(|active| active.value),
+            tree: notes.tree.as_deref(),
+        };
+        let run = |_: &mut dyn FnMut(Step)| self.checks.run(value, &beside);
+        during(rules.on_step, Phase::Validate, run)
+    }
+
+    /// Returns whether any field takes effect only at a start.
+    pub(crate) fn has_restart_fields(&self) -> bool {
+        !self.checks.restart_only.is_empty() || self.source.has_restart_fields()
+    }
+
+    /// Returns the fields that differ and take effect only at a start.
+    pub(crate) fn restart_fields(&self, catch: Catch, a: &T, b: &T) -> Vec<Arc<str>> {
+        let mut fields = self.source.restart_fields(catch, a, b);
+        fields.extend(self.checks.restart_only.changed(catch, a, b));
+        fields
     }
 
     /// Returns the names of the files that belong to a value, if others were read with
@@ -293,6 +330,14 @@ impl<T> Source<T> for Parser<T> {
 
     fn are_equal(&self, _: &T, _: &T) -> bool {
         false
+    }
+
+    fn has_restart_fields(&self) -> bool {
+        false
+    }
+
+    fn restart_fields(&self, _: Catch, _: &T, _: &T) -> Vec<Arc<str>> {
+        Vec::new()
     }
 }
 
@@ -397,6 +442,14 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         // Inside of the caller's guard.
         let plain = super::catch::plain_call;
         self.from.are_equal(plain, &a.config, &b.config)
+    }
+
+    fn has_restart_fields(&self) -> bool {
+        self.from.has_restart_fields()
+    }
+
+    fn restart_fields(&self, catch: Catch, a: &Built<C, S>, b: &Built<C, S>) -> Vec<Arc<str>> {
+        self.from.restart_fields(catch, &a.config, &b.config)
     }
 }
 

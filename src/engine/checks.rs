@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::catch::{Catch, PANICKED, Panicked, guarded};
@@ -10,6 +11,7 @@ use super::document::Document;
 use super::lens::Inspect;
 use super::limits::Limits;
 use super::report::{Report, Violation};
+use super::restart::RestartOnly;
 
 type Normalizer<T> = Box<dyn Fn(&mut T, &mut Report) + Send>;
 type Validator<T> = Box<dyn Fn(&T, &mut Report) + Send>;
@@ -20,6 +22,15 @@ pub(crate) struct Checks<T> {
     normalizers: Vec<Normalizer<T>>,
     validators: Vec<Validator<T>>,
     change_validators: Vec<ChangeValidator<T>>,
+    pub(crate) restart_only: RestartOnly<T>,
+}
+
+/// What is wrong with a value.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) report: Report,
+    /// The fields that take effect only at a start, if nothing else is wrong.
+    pub(crate) restart: Vec<Arc<str>>,
 }
 
 /// What the checks are told besides the value.
@@ -37,6 +48,7 @@ impl<T> Checks<T> {
             normalizers: Vec::new(),
             validators: Vec::new(),
             change_validators: Vec::new(),
+            restart_only: RestartOnly::new(),
         }
     }
 
@@ -44,6 +56,7 @@ impl<T> Checks<T> {
         self.normalizers.is_empty()
             && self.validators.is_empty()
             && self.change_validators.is_empty()
+            && self.restart_only.is_empty()
     }
 
     pub(crate) fn normalize(&mut self, change: impl Fn(&mut T, &mut Report) + Send + 'static) {
@@ -59,7 +72,7 @@ impl<T> Checks<T> {
     }
 
     /// Normalizes the value, and returns every problem with it.
-    pub(crate) fn run(&self, value: &mut T, beside: &Beside<'_, T>) -> Report {
+    pub(crate) fn run(&self, value: &mut T, beside: &Beside<'_, T>) -> Found {
         let catch = beside.catch;
         let mut report = Report::with_limit(beside.limits.problems());
         for normalizer in &self.normalizers {
@@ -73,8 +86,14 @@ impl<T> Checks<T> {
         if report.is_empty() {
             self.judge(value, beside, &mut report);
         }
+        let mut restart = Vec::new();
+        if let (true, Some(active)) = (report.is_empty(), beside.active) {
+            restart = self.restart_only.rejected(catch, active, value);
+            let needs = |path: &Arc<str>| report.add(&**path, "needs a restart");
+            restart.iter().for_each(needs);
+        }
         locate_all(beside.tree, beside.document, report.violations_mut());
-        report
+        Found { report, restart }
     }
 
     fn judge(&self, value: &T, beside: &Beside<'_, T>, report: &mut Report) {

@@ -10,6 +10,7 @@ use super::event::Event;
 use super::history::Worth;
 use super::observer::Observer;
 use super::outcome::Outcome;
+use super::restart::PendingRestart;
 use super::source::{Health, Verdict};
 use super::status::{Failure, LastError, Probation, Status};
 use super::version::Version;
@@ -127,6 +128,25 @@ impl<T: 'static> Engine<T> {
             _ => None,
         };
         status.next_poll = self.next_poll();
+        status.pending_restart = self.pending_restart();
+    }
+
+    /// Returns the restart that the program waits for: for what is rejected, or else for
+    /// what is active.
+    fn pending_restart(&self) -> Option<PendingRestart> {
+        let rejected = self.source.rejected().map(|rejected| &rejected.restart);
+        let active = self.active.as_ref().map(|active| &active.restart);
+        let pending = |fields: &&Arc<[Arc<str>]>| !fields.is_empty();
+        let fields = rejected.filter(pending).or(active.filter(pending))?.clone();
+        let would_start = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
+            Some(Verdict::Current | Verdict::Quarantined(_)) => true,
+            Some(Verdict::Rejected(rejected)) => !rejected.restart.is_empty(),
+            Some(Verdict::New { .. }) | None => false,
+        };
+        Some(PendingRestart {
+            fields,
+            would_start: would_start && self.is_steady(),
+        })
     }
 
     fn write_active(&self, status: &mut Status) {

@@ -90,6 +90,8 @@ pub struct Engine<T> {
     last_version: Version,
     pub(super) source: Source<T>,
     pub(super) active: Option<Active<T>>,
+    /// What the program started with, if a field takes effect only then.
+    pub(super) first: Option<Arc<Snapshot<T>>>,
     pub(super) history: History<T>,
     /// The newest that was active and has proved itself.
     pub(super) proven: Option<Document>,
@@ -127,6 +129,7 @@ impl<T: 'static> Engine<T> {
             last_version: Version::NONE,
             source: Source::new(),
             active: None,
+            first: None,
             history: History::new(),
             proven: None,
             ask_again: false,

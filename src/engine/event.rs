@@ -29,6 +29,8 @@ pub enum Event {
         origins: Arc<[Arc<str>]>,
         /// What changed; `None` at the first load.
         diff: Option<Diff>,
+        /// The fields that take effect only at the next start of the program.
+        pending_restart: Arc<[Arc<str>]>,
     },
     /// The active snapshot has keys that no field takes: misspelt, perhaps.
     #[non_exhaustive]
@@ -206,6 +208,7 @@ impl Event {
                 digest,
                 origins,
                 diff,
+                pending_restart,
             } => {
                 let digest = digest.short();
                 match from {
@@ -213,9 +216,12 @@ impl Event {
                     None => write!(f, "loaded {to} {digest}")?,
                 }
                 write!(f, ", from {}", Joined(origins))?;
-                match diff.as_ref().and_then(Diff::paths) {
-                    Some(paths) => write!(f, "; changed: {paths}"),
-                    None => Ok(()),
+                if let Some(paths) = diff.as_ref().and_then(Diff::paths) {
+                    write!(f, "; changed: {paths}")?;
+                }
+                match pending_restart.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, "; needs a restart: {}", Joined(pending_restart)),
                 }
             }
             Event::UnknownKeys { version, warnings } => {

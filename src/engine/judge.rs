@@ -100,7 +100,8 @@ impl<T: 'static> Engine<T> {
             }
             Err(refusal) => {
                 let retry = refusal.may_pass_later.then(|| self.back_off());
-                self.reject(rejected(refusal, &document), retry, watch)
+                let restart = refusal.restart.as_slice().into();
+                self.reject(rejected(refusal, &document), retry, restart, watch)
             }
         }
     }
@@ -193,6 +194,7 @@ impl<T: 'static> Engine<T> {
         &mut self,
         rejection: Arc<Rejection>,
         retry: Option<Retry>,
+        restart: Arc<[Arc<str>]>,
         watch: &mut dyn Observer<T>,
     ) -> Outcome {
         let known = self.source.rejected();
@@ -211,6 +213,7 @@ impl<T: 'static> Engine<T> {
             rejection: rejection.clone(),
             since,
             retry,
+            restart,
         };
         let outcome = rejected.outcome();
         let gone = self.source.judged(Verdict::Rejected(rejected));

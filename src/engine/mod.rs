@@ -41,7 +41,9 @@ mod outcome;
 pub(crate) mod path;
 mod policy;
 mod poll;
+mod probation;
 mod report;
+mod restart;
 mod retry;
 mod round;
 mod settle;
@@ -95,6 +97,7 @@ pub(crate) use report::cut;
 #[cfg(any(feature = "reading", feature = "std"))]
 pub(crate) use report::steers;
 pub use report::{Place, Report, Violation};
+pub use restart::{OnRestart, PendingRestart};
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};
 pub(crate) use round::place_name;

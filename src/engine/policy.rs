@@ -171,6 +171,41 @@ macro_rules! options {
             self
         }
 
+        /// Declares a field that takes effect only when the program starts, such as the
+        /// address that it listens at: `select` returns it, and `path` names it. A change
+        /// of it is rejected with this path, or applied, as `policy` says. The status
+        /// says for which fields a restart is pending, and whether a start would succeed
+        /// with what is at the source.
+        ///
+        /// A change that is rejected compares the field with that of the active snapshot;
+        /// for what is applied, that of the first snapshot counts.
+        ///
+        /// ```
+        /// # use steadyconf::{Document, Engine, Format, Limits, Notes, OnRestart, Report};
+        /// # struct Number;
+        /// # impl Format<u32> for Number {
+        /// #     fn parse(&self, d: &Document, _: &Limits, _: &mut Notes) -> Result<u32, Report> {
+        /// #         Ok(d.layers()[0].bytes()[0].into())
+        /// #     }
+        /// # }
+        /// # let now = core::time::Duration::ZERO;
+        /// let mut engine = Engine::new(Number).restart_only("port", OnRestart::Reject, |port| port);
+        /// engine.apply(Document::single("flash", *b"7"), now);
+        /// engine.apply(Document::single("flash", *b"8"), now);
+        /// assert_eq!(&*engine.status().pending_restart.unwrap().fields[0], "port");
+        /// ```
+        pub fn restart_only<P: PartialEq + 'static>(
+            mut self,
+            path: impl Into<alloc::sync::Arc<str>>,
+            policy: $crate::OnRestart,
+            select: impl Fn(&T) -> &P + Send + 'static,
+        ) -> Self {
+            let differs = move |old: &T, new: &T| select(old) != select(new);
+            let restart_only = &mut self.policy.admission.checks.restart_only;
+            restart_only.add(path.into(), policy, differs);
+            self
+        }
+
         /// Adds a closure that is notified of every change, after readers see it. An
         /// error that it returns is reported; the change stays, and the others are
         /// notified, too. It is not called for the first load. It is known by the place

@@ -31,6 +31,8 @@ struct Candidate<T> {
     accepted: Accepted<T>,
     standing: Standing,
     cause: Cause,
+    /// The fields of it that take effect only at a start.
+    restart: Arc<[Arc<str>]>,
     /// What is told once it is active.
     event: Event,
 }
@@ -121,7 +123,8 @@ impl<T: 'static> Engine<T> {
             old,
             new: new.clone(),
         });
-        let event = applied(self.policy.catch, change.as_ref(), &new);
+        let restart = self.restart_fields(&new);
+        let event = applied(self.policy.catch, change.as_ref(), &new, &restart);
         let accepted = Accepted::of_the_source(new, notes.unknown_keys.into());
         let standing = self.policy.probation_begins(self.now);
         let Some(change) = change else {
@@ -132,6 +135,7 @@ impl<T: 'static> Engine<T> {
             accepted,
             standing,
             cause: Cause::Source,
+            restart,
             event,
         };
         let done = self.round(&change, candidate, watch);
@@ -141,7 +145,7 @@ impl<T: 'static> Engine<T> {
             let retry = self.back_off();
             let report = Violation::new("", veto.to_string()).into();
             let rejection = Rejection::new(Stage::Prepare, digest, report);
-            return self.reject(Arc::new(rejection), Some(retry), watch);
+            return self.reject(Arc::new(rejection), Some(retry), Arc::default(), watch);
         }
         let failed = self
             .active
@@ -153,6 +157,16 @@ impl<T: 'static> Engine<T> {
             None
         };
         back.map_or(Outcome::Applied(version), Outcome::RolledBack)
+    }
+
+    /// Returns the fields that differ from those that the program started with, and take
+    /// effect only at a start.
+    fn restart_fields(&self, new: &Snapshot<T>) -> Arc<[Arc<str>]> {
+        let Some(first) = &self.first else {
+            return Arc::default();
+        };
+        let (catch, admission) = (self.policy.catch, &self.policy.admission);
+        admission.restart_fields(catch, first, new).into()
     }
 
     /// The first snapshot: there is no change to notify anybody of.
@@ -169,6 +183,9 @@ impl<T: 'static> Engine<T> {
             self.discard(gone);
         }
         let (snapshot, warnings) = (accepted.snapshot.clone(), accepted.warnings.clone());
+        if self.policy.admission.has_restart_fields() {
+            self.first = Some(snapshot.clone());
+        }
         self.active = Some(Active::new(accepted, self.now, standing));
         watch.publish(&snapshot);
         self.raise(event, watch);
@@ -219,7 +236,8 @@ impl<T: 'static> Engine<T> {
             Fate::Quarantined(quarantined) => Some(Verdict::Quarantined(quarantined)),
         };
         let (snapshot, warnings) = (accepted.snapshot.clone(), accepted.warnings().clone());
-        let new = Active::new(accepted, self.now, candidate.standing);
+        let mut new = Active::new(accepted, self.now, candidate.standing);
+        new.restart = candidate.restart;
         if let Some(old) = self.active.replace(new) {
             self.history.push(old.accepted, worth, &redeemed);
         }
@@ -365,6 +383,7 @@ impl<T: 'static> Engine<T> {
             accepted,
             standing,
             cause: Cause::Rollback { undone },
+            restart: self.restart_fields(&new),
             event,
         };
         let change = Change { old, new };
@@ -376,98 +395,6 @@ impl<T: 'static> Engine<T> {
             let report = Violation::new("", veto.to_string()).into();
             RollbackError::Vetoed(Arc::new(Rejection::new(Stage::Prepare, digest, report)))
         })
-    }
-
-    /// Calls the health check of what is on probation, and goes back if it fails.
-    /// Returns the version then.
-    pub(super) fn ask_on_probation(&mut self, watch: &mut dyn Observer<T>) -> Option<Version> {
-        let active = self.active.as_ref()?;
-        let until = active.standing.until()?;
-        let snapshot = active.accepted.snapshot.clone();
-        let trial = self.policy.probation.as_mut()?;
-        match trial.failure(self.policy.catch, &snapshot) {
-            Some(reason) => self.probation_fails(reason, watch),
-            None => {
-                self.probation_holds(until, watch);
-                None
-            }
-        }
-    }
-
-    fn probation_holds(&mut self, until: core::time::Duration, watch: &mut dyn Observer<T>) {
-        let Some(active) = &mut self.active else {
-            return;
-        };
-        if self.now < until {
-            if let Standing::Shaken { failing, .. } = &mut active.standing {
-                *failing = None;
-            }
-            return;
-        }
-        active.standing = Standing::Proven;
-        let version = active.accepted.snapshot.version();
-        // The same poll may take in something newer.
-        self.note_proven();
-        self.raise(Event::ProbationPassed { version }, watch);
-    }
-
-    fn probation_fails(
-        &mut self,
-        reason: Arc<str>,
-        watch: &mut dyn Observer<T>,
-    ) -> Option<Version> {
-        let now = self.now;
-        let active = self.active.as_mut()?;
-        let version = active.accepted.snapshot.version();
-        let way_back = match &mut active.standing {
-            Standing::Proven => return None,
-            // It was told when it failed first: the words of a check may count something.
-            Standing::Shaken {
-                failing, put_off, ..
-            } => {
-                *failing = Some(reason);
-                put_off.as_ref().map(|(retry, _)| retry.at)
-            }
-            Standing::OnProbation { until } => {
-                active.standing = Standing::Shaken {
-                    until: *until,
-                    failing: Some(reason.clone()),
-                    put_off: None,
-                };
-                self.raise(Event::ProbationFailed { version, reason }, watch);
-                None
-            }
-        };
-        if way_back.is_some_and(|at| at > now) {
-            return None;
-        }
-        let target = self
-            .newest_before(true)
-            .or_else(|_| self.newest_before(false));
-        match target.and_then(|target| self.roll_back_to(target, watch)) {
-            Ok(version) => Some(version),
-            Err(error) => {
-                self.no_way_back(error, watch);
-                None
-            }
-        }
-    }
-
-    /// What failed its probation stays, for now.
-    fn no_way_back(&mut self, error: RollbackError, watch: &mut dyn Observer<T>) {
-        let Some(active) = &mut self.active else {
-            return;
-        };
-        let keeping = active.accepted.snapshot.version();
-        let Standing::Shaken { put_off, .. } = &mut active.standing else {
-            return;
-        };
-        let last = put_off.as_ref().map(|(retry, _)| *retry);
-        let retry = self.policy.retry_later(last, self.now);
-        let last = put_off.replace((retry, error.clone()));
-        if last.is_none_or(|(_, last)| last != error) {
-            self.raise(Event::RollbackFailed { keeping, error }, watch);
-        }
     }
 }
 
@@ -481,7 +408,12 @@ fn is_same<T: 'static>(
         || a.document().files() == b.document().files() && admission.are_equal(catch, a, b)
 }
 
-fn applied<T>(catch: Catch, change: Option<&Change<T>>, new: &Arc<Snapshot<T>>) -> Event {
+fn applied<T>(
+    catch: Catch,
+    change: Option<&Change<T>>,
+    new: &Arc<Snapshot<T>>,
+    restart: &Arc<[Arc<str>]>,
+) -> Event {
     // A format's way to look into a document is the user's code.
     let diff = change.and_then(|change| guarded(catch, || change.diff()).ok());
     Event::Applied {
@@ -490,6 +422,7 @@ fn applied<T>(catch: Catch, change: Option<&Change<T>>, new: &Arc<Snapshot<T>>) 
         digest: new.digest(),
         origins: new.origins().clone(),
         diff,
+        pending_restart: restart.clone(),
     }
 }
 

@@ -213,6 +213,8 @@ pub(crate) struct Rejected {
     pub(crate) since: Duration,
     /// When it is tried again, if it depends on more than the content.
     pub(crate) retry: Option<Retry>,
+    /// The fields that take effect only at a start, if they are the only reason.
+    pub(crate) restart: Arc<[Arc<str>]>,
 }
 
 impl Rejected {

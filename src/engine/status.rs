@@ -10,6 +10,7 @@ use super::error::{DetectError, ListenerError, Rejection};
 use super::event::Joined;
 use super::moment::{Moment, WallClock};
 use super::report::{OneLine, Violation};
+use super::restart::PendingRestart;
 use super::version::Version;
 
 /// A poll that lasts longer hangs: in a callback, or in a file system.
@@ -130,6 +131,9 @@ pub struct Status {
     pub settling_since: Option<Duration>,
     /// Which listeners failed to take the active snapshot into use.
     pub listener_errors: Arc<[ListenerError]>,
+    /// The restart that the program waits for, if there is one; see
+    /// [`Engine::restart_only`](crate::Engine::restart_only).
+    pub pending_restart: Option<PendingRestart>,
     /// Keys of what is active that no field takes. They change nothing else.
     pub warnings: Arc<[Violation]>,
     /// When the next poll is due.
@@ -234,6 +238,13 @@ impl Status {
         }
         if let Some(since) = self.settling_since {
             write!(f, "\nnew content is settling since {}", self.moment(since))?;
+        }
+        if let Some(restart) = &self.pending_restart {
+            let fields = Joined(&restart.fields);
+            write!(f, "\na restart is pending for: {fields}")?;
+            if !restart.would_start {
+                f.write_str("; with what is at the source now, it would fail")?;
+            }
         }
         if let Some(since) = self.in_poll_since {
             write!(f, "\na poll is under way since {}", self.moment(since))?;
