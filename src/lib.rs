@@ -69,6 +69,7 @@
 //! - `yaml` (default): reading YAML, by `granit-parser`, without `std`, too.
 //! - `values` (default, implies `std` and `yaml`): values set in code, written by
 //!   `serde_yaml`.
+//! - `schema`: a JSON Schema of a configuration, by `schemars`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `signal`: SIGHUP as "reload now", on Unix.
 //! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
@@ -106,6 +107,8 @@ pub use engine::{
 pub use format::{Secret, Yaml};
 #[cfg(all(feature = "std", feature = "reading"))]
 pub use host::EnvSource;
+#[cfg(feature = "schema")]
+pub use host::json_schema;
 #[cfg(feature = "std")]
 pub use host::{
     Builder, Checked, DirSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError,

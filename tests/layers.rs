@@ -953,3 +953,28 @@ fn one_file_of_another_format_says_where_and_what() {
         assert_eq!(rejection.problems()[0].to_string(), expected, "{text}");
     }
 }
+
+#[test]
+fn what_is_said_to_editors_is_no_key() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        a: u8,
+    }
+    let text = "# yaml-language-server: $schema=x.json\n$schema: x.json\na: 1\n";
+    let mut engine = Engine::<Strict>::new(Yaml::new()).unknown_keys(UnknownKeys::Reject);
+    assert!(matches!(
+        engine.apply(doc(text), ms(0)),
+        Outcome::Applied(_)
+    ));
+    assert_eq!(engine.active().unwrap().a, 1);
+    // Elsewhere it is a key like any other.
+    #[derive(Deserialize)]
+    struct Outer {
+        #[serde(rename = "inner")]
+        _inner: Strict,
+    }
+    let mut engine = Engine::<Outer>::new(Yaml::new());
+    let outcome = engine.apply(doc("inner: {$schema: x, a: 1}"), ms(0));
+    assert!(matches!(outcome, Outcome::Rejected(_)));
+}

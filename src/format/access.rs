@@ -48,6 +48,23 @@ pub(super) struct Entries<'a> {
     pub(super) known: Option<&'static [&'static str]>,
 }
 
+/// How editors are told in JSON which schema a document has.
+const SCHEMA: &str = "$schema";
+
+impl Entries<'_> {
+    /// Passes over what is said to editors, at the top of a document.
+    fn skip_schema(&mut self) {
+        let [key, _, rest @ ..] = self.ids else {
+            return;
+        };
+        let is_at_top = self.de.trail.above.is_none();
+        let is_no_field = self.known.is_some_and(|known| !known.contains(&SCHEMA));
+        if is_at_top && is_no_field && self.de.tree().scalar(*key) == Some(SCHEMA) {
+            self.ids = rest;
+        }
+    }
+}
+
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Error;
 
@@ -55,6 +72,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     where
         S: DeserializeSeed<'de>,
     {
+        self.skip_schema();
         let Some(key) = self.ids.first() else {
             return Ok(None);
         };

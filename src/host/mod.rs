@@ -17,6 +17,8 @@ mod logging;
 mod named;
 mod part;
 mod reloader;
+#[cfg(feature = "schema")]
+mod schema;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
 mod signals;
@@ -38,6 +40,8 @@ pub use load::LoadError;
 pub use named::NamedFiles;
 pub use part::{LoadedPart, Part, WaitedPart};
 pub use reloader::Reloader;
+#[cfg(feature = "schema")]
+pub use schema::json_schema;
 #[cfg(feature = "reading")]
 pub use source::EnvSource;
 pub use source::{DirSource, FileSource, KeySource, Source};

@@ -7,11 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadyconf::{BoxError, Builder, Reloader, Report, Source};
 
 /// What the program works with.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Config {
     listen: String,
@@ -20,7 +21,7 @@ struct Config {
     db: Db,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 struct Db {
     host: String,
     max: u32,
@@ -49,9 +50,16 @@ struct Cli {
     /// A folder of drop-ins, which may be missing.
     #[arg(long, default_value = "daemon.d")]
     drop_ins: PathBuf,
-    /// Check the configuration and exit.
+    /// Check the configuration and exit: 0 if it is good, 1 if it is rejected, 3 if there
+    /// are warnings.
     #[arg(long)]
     check_config: bool,
+    /// Let the check print a report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print a JSON Schema of the configuration and exit.
+    #[arg(long)]
+    schema: bool,
     /// Print the configuration once and exit.
     #[arg(long)]
     once: bool,
@@ -99,17 +107,12 @@ fn show(config: &Config) {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.schema {
+        println!("{}", steadyconf::json_schema::<Config>());
+        return ExitCode::SUCCESS;
+    }
     if cli.check_config {
-        return match sources(&cli).check() {
-            Ok(config) => {
-                println!("{} is good", config.digest().short());
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
+        return check_config(&cli);
     }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,6 +121,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn check_config(cli: &Cli) -> ExitCode {
+    let checked = sources(cli).check();
+    let (code, text, json) = match &checked {
+        Ok(config) => (config.exit_code(), config.to_string(), config.to_json()),
+        Err(error) => (error.exit_code(), error.to_string(), error.to_json()),
+    };
+    match cli.json {
+        true => println!("{json}"),
+        false => eprintln!("{text}"),
+    }
+    code.into()
 }
 
 fn run(cli: &Cli) -> Result<(), BoxError> {

@@ -72,7 +72,10 @@ fn a_check_names_the_source_of_a_mistake() {
         let said = String::from_utf8(output.stderr).unwrap();
         (output.status.code(), said)
     };
-    assert_eq!(check(&[], &[]), (Some(0), String::new()));
+    assert_eq!(check(&[], &[]).0, Some(0));
+    let (code, said) = check(&[("DAEMON_WORKRES", "5")], &[]);
+    assert_eq!(code, Some(3));
+    assert!(said.contains("did you mean `workers`?"), "{said}");
     for (variables, flags, expected) in [
         (
             &[("DAEMON_DB__MAX", "many")][..],
@@ -93,4 +96,35 @@ fn a_check_names_the_source_of_a_mistake() {
     let (code, said) = check(&[], &[]);
     assert_eq!(code, Some(1));
     assert!(said.contains("daemon.yaml:2:8: db.max: expected"), "{said}");
+}
+
+#[test]
+fn a_check_reports_to_programs_as_json() {
+    let world = World::new();
+    world.write("daemon.yaml", "workers: 0\n");
+    let output = world.run(&[], &["--check-config", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["problems"][0]["path"], "workers");
+    assert_eq!(report["problems"][0]["source"], "daemon.yaml");
+    assert_eq!(report["problems"][0]["line"], 1);
+}
+
+#[test]
+fn the_schema_accepts_a_part_and_refuses_a_misspelt_key() {
+    let output = World::new().run(&[], &["--schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let is_valid = |text: &str| {
+        let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
+        validator.is_valid(&value)
+    };
+    assert!(is_valid(include_str!("../daemon.yaml")));
+    assert!(
+        is_valid("db: {max: 5}"),
+        "a layer may leave out what others have"
+    );
+    assert!(!is_valid("workres: 5"));
+    assert!(!is_valid("db: {max: many}"));
 }
