@@ -367,7 +367,7 @@ fn merge_keys_work_and_what_they_cannot_take_in_is_told() {
     };
     assert_eq!(
         rejection.problems()[0].to_string(),
-        "test:1:9: a[\"<<\"]: expected a mapping, or a list of mappings, to merge"
+        "test:1:9: expected a mapping, or a list of mappings, after `<<`"
     );
     // In quotes and in text it is nothing special.
     engine.apply(doc("a: \"x << y\"\nb: |\n  <<: 1\n"), ms(2));

@@ -142,9 +142,9 @@ fn g13_a_key_given_twice_is_refused_everywhere() {
     }
     for (text, at, line) in [
         ("a: 1\na: 1\n", "2:1: ", "1 column 1"),
-        ("map:\n  x: 1\n  x: 2\n", "3:3: map: ", "2 column 3"),
+        ("map:\n  x: 1\n  x: 2\n", "3:3: ", "2 column 3"),
         ("b: 1\nb: 2\n", "2:1: ", "1 column 1"),
-        ("b:\n- {c: {d: 1, d: 2}}\n", "2:14: b[0].c: ", "2 column 8"),
+        ("b:\n- {c: {d: 1, d: 2}}\n", "2:14: ", "2 column 8"),
         ("1: a\n1: b\n", "2:1: ", "1 column 1"),
         ("'a': 1\na: 1\n", "2:1: ", "1 column 1"),
         ("<<: {}\n<<: {}\n", "2:1: ", "1 column 1"),

@@ -190,7 +190,7 @@ fn mistakes_and_what_is_said_of_them() {
                 "    provider: openai\n",
                 "    provider: openai\n    provider: azure\n",
             ),
-            "config.yaml:5:5: llm_providers[0]: this key is given twice; the first is at line 4 column 5",
+            "config.yaml:5:5: this key is given twice; the first is at line 4 column 5",
         ),
         (
             "two documents",

@@ -25,7 +25,7 @@ use super::snapshot::Snapshot;
 type Build<C, S> = Box<dyn FnMut(&C, Option<&S>, &Document) -> Result<S, BoxError> + Send>;
 
 /// A configuration that names more files than this is taken for a mistake.
-const MAX_NAMES: usize = 1000;
+pub(crate) const MAX_NAMES: usize = 1000;
 
 /// Why a document is refused, and where on its way.
 pub(crate) struct Refusal {

@@ -31,7 +31,7 @@ impl<T: 'static> Engine<T> {
             }
             // What it shows, if anything, has never been seen.
             (Health::Steady, None) => None,
-            (Health::Steady, Some(seen)) => Some(matches!(seen.verdict, Verdict::Rejected(_))),
+            (Health::Steady, Some(_)) => Some(self.source.known_rejected().is_some()),
         };
         match failed {
             Some(true) => self.failures = self.failures.saturating_add(1),
@@ -87,7 +87,7 @@ impl<T: 'static> Engine<T> {
             still_changing: self.source.health.is_still_changing(),
             rejection: self
                 .source
-                .rejected()
+                .known_rejected()
                 .map(|rejected| rejected.rejection.clone()),
             quarantined: self.source.quarantined().is_some(),
         }
@@ -134,7 +134,8 @@ impl<T: 'static> Engine<T> {
     /// Returns the restart that the program waits for: for what is rejected, or else for
     /// what is active.
     fn pending_restart(&self) -> Option<PendingRestart> {
-        let rejected = self.source.rejected().map(|rejected| &rejected.restart);
+        let rejected = self.source.known_rejected();
+        let rejected = rejected.map(|rejected| &rejected.restart);
         let active = self.active.as_ref().map(|active| &active.restart);
         let pending = |fields: &&Arc<[Arc<str>]>| !fields.is_empty();
         let fields = rejected.filter(pending).or(active.filter(pending))?.clone();
@@ -197,7 +198,7 @@ impl<T: 'static> Engine<T> {
             let since = unreadable.since;
             return Some(LastError { failure, since });
         }
-        self.source.rejected().map(|rejected| LastError {
+        self.source.known_rejected().map(|rejected| LastError {
             failure: Failure::Rejected(rejected.rejection.clone()),
             since: rejected.since,
         })

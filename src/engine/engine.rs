@@ -100,6 +100,8 @@ pub struct Engine<T> {
     /// The files that content names which was not read with them: the detector is to
     /// read these.
     pub(super) names: Option<Vec<Arc<str>>>,
+    /// How often that was so in a row.
+    pub(super) wanted: u8,
     pub(super) events: Vec<Event>,
 }
 
@@ -134,6 +136,7 @@ impl<T: 'static> Engine<T> {
             proven: None,
             ask_again: false,
             names: None,
+            wanted: 0,
             events: Vec::new(),
         }
     }

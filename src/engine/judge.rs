@@ -2,12 +2,13 @@
 //! and gets a verdict.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::active::Bytes;
 use super::admission::{Admitted, Known, Peer, Refusal, Rules};
 use super::document::Document;
 use super::engine::Engine;
-use super::error::Rejection;
+use super::error::{Rejection, Stage};
 use super::event::Event;
 use super::notes::Notes;
 use super::observer::{Observer, Phase, Step};
@@ -15,7 +16,10 @@ use super::outcome::Outcome;
 use super::report::{Place, Report, Violation};
 use super::retry::Retry;
 use super::snapshot::Snapshot;
-use super::source::{Rejected, Seen, Verdict};
+use super::source::{Before, Rejected, Seen, Verdict};
+
+/// So often in a row, content may name other files than were read with it.
+const MOST_WANTED: u8 = 8;
 
 impl<T: 'static> Engine<T> {
     /// The source shows this. Whatever else it showed before, and what came of
@@ -30,20 +34,16 @@ impl<T: 'static> Engine<T> {
             return self.weigh(watch);
         }
         let active = self.active.as_ref();
-        let verdict = match active.filter(|active| active.accepted.has(&document)) {
-            Some(_) => Verdict::Current,
-            None => Verdict::New { before: None },
-        };
-        let mut seen = Seen { document, verdict };
-        let before = self.source.seen.take();
-        let gone = match (&mut seen.verdict, before.map(|before| before.verdict)) {
-            (Verdict::New { before }, Some(Verdict::Quarantined(quarantined))) => {
-                *before = Some(quarantined);
-                None
+        let is_current = active.is_some_and(|active| active.accepted.has(&document));
+        let before = self.source.seen.take().map(|before| before.verdict);
+        let (verdict, gone) = match is_current {
+            true => (Verdict::Current, before),
+            false => {
+                let (before, gone) = Before::of(before);
+                (Verdict::New { before }, gone)
             }
-            (_, gone) => gone,
         };
-        self.source.seen = Some(seen);
+        self.source.seen = Some(Seen { document, verdict });
         self.is_shown();
         self.discard(gone);
         self.weigh(watch)
@@ -90,20 +90,38 @@ impl<T: 'static> Engine<T> {
 
     fn judge(&mut self, document: Document, watch: &mut dyn Observer<T>) -> Outcome {
         let mut notes = Notes::masked_by(&self.policy.masks);
-        match self.admit(&document, &mut notes, watch) {
+        let admitted = self.admit(&document, &mut notes, watch);
+        if !matches!(admitted, Ok(Admitted::Names(_))) {
+            self.wanted = 0;
+        }
+        match admitted {
             Ok(Admitted::New(value)) => self.accept(value, document, notes, watch),
             Ok(Admitted::Equal) => self.adopt(document, notes, watch),
             Ok(Admitted::Quarantined) => self.stays_quarantined(document, notes),
-            Ok(Admitted::Names(names)) => {
-                self.names = Some(names);
-                Outcome::Settling { until: self.now }
-            }
+            Ok(Admitted::Names(names)) => self.wants(names, &document, watch),
             Err(refusal) => {
                 let retry = refusal.may_pass_later.then(|| self.back_off());
                 let restart = refusal.restart.as_slice().into();
                 self.reject(rejected(refusal, &document), retry, restart, watch)
             }
         }
+    }
+
+    /// The content names files that were not read with it.
+    fn wants(
+        &mut self,
+        names: Vec<Arc<str>>,
+        document: &Document,
+        watch: &mut dyn Observer<T>,
+    ) -> Outcome {
+        self.wanted = self.wanted.saturating_add(1);
+        if self.wanted <= MOST_WANTED {
+            self.names = Some(names);
+            return Outcome::Settling { until: self.now };
+        }
+        let message = "the files that it names are others each time that it is read";
+        let refusal = Refusal::of(Stage::Validate, Violation::new("", message).into());
+        self.reject(rejected(refusal, document), None, Arc::default(), watch)
     }
 
     /// Returns the value of a document, or every reason against it.
@@ -114,7 +132,9 @@ impl<T: 'static> Engine<T> {
         watch: &mut dyn Observer<T>,
     ) -> Result<Admitted<T>, Refusal> {
         let quarantined = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
-            Some(Verdict::New { before }) => before.as_ref(),
+            Some(Verdict::New {
+                before: Before::Quarantined(quarantined),
+            }) => Some(quarantined),
             _ => None,
         };
         let active = self.active.as_ref();
@@ -162,7 +182,8 @@ impl<T: 'static> Engine<T> {
     fn stays_quarantined(&mut self, document: Document, notes: Notes) -> Outcome {
         if let Some(Seen { verdict, .. }) = &mut self.source.seen {
             if let Verdict::New { before } = verdict {
-                if let Some(mut quarantined) = before.take() {
+                let before = core::mem::replace(before, Before::Nothing);
+                if let Before::Quarantined(mut quarantined) = before {
                     quarantined.bytes = bytes_of(document, notes);
                     *verdict = Verdict::Quarantined(quarantined);
                 }

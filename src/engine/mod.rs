@@ -54,7 +54,7 @@ mod trial;
 mod version;
 
 #[cfg(feature = "std")]
-pub(crate) use admission::is_blank;
+pub(crate) use admission::{MAX_NAMES, is_blank};
 pub use built::{Built, Final};
 pub use catch::{Catch, Panicked};
 pub use change::Change;

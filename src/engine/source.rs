@@ -186,16 +186,35 @@ pub(crate) struct Seen<T> {
 
 /// What became of what the source shows.
 pub(crate) enum Verdict<T> {
-    /// It was not judged yet, or a panic ended that. Until it came, this was
-    /// quarantined.
+    /// It was not judged yet: a panic ended that, or the files that it names are still to
+    /// be read. Until it came, this was so.
     New {
-        before: Option<Quarantined<T>>,
+        before: Before<T>,
     },
     /// It is the active snapshot, or other bytes of an equal value.
     Current,
     /// It was rolled back from.
     Quarantined(Quarantined<T>),
     Rejected(Rejected),
+}
+
+/// What was so of the content before.
+pub(crate) enum Before<T> {
+    Nothing,
+    Quarantined(Quarantined<T>),
+    Rejected(Rejected),
+}
+
+impl<T> Before<T> {
+    /// Returns what a verdict leaves for the next content, and what is over with it.
+    pub(crate) fn of(verdict: Option<Verdict<T>>) -> (Self, Option<Verdict<T>>) {
+        match verdict {
+            Some(Verdict::New { before }) => (before, None),
+            Some(Verdict::Quarantined(quarantined)) => (Before::Quarantined(quarantined), None),
+            Some(Verdict::Rejected(rejected)) => (Before::Rejected(rejected), None),
+            over => (Before::Nothing, over),
+        }
+    }
 }
 
 /// What was rolled back from while the source shows it.
@@ -261,9 +280,23 @@ impl<T> Source<T> {
         }
     }
 
+    /// Returns what is rejected as far as anybody knows: new content ends that when it is
+    /// judged.
+    pub(crate) fn known_rejected(&self) -> Option<&Rejected> {
+        match &self.seen.as_ref()?.verdict {
+            Verdict::New {
+                before: Before::Rejected(rejected),
+            } => Some(rejected),
+            _ => self.rejected(),
+        }
+    }
+
     pub(crate) fn quarantined(&self) -> Option<&Quarantined<T>> {
         match &self.seen.as_ref()?.verdict {
-            Verdict::Quarantined(quarantined) => Some(quarantined),
+            Verdict::Quarantined(quarantined)
+            | Verdict::New {
+                before: Before::Quarantined(quarantined),
+            } => Some(quarantined),
             _ => None,
         }
     }

@@ -46,12 +46,28 @@ pub(super) struct Entries<'a> {
     pub(super) de: De<'a>,
     pub(super) ids: &'a [Id],
     pub(super) known: Option<&'static [&'static str]>,
+    /// The entry at the front had one beside it, which was read.
+    pub(super) apart_was_read: bool,
 }
 
 /// How editors are told in JSON which schema a document has.
 const SCHEMA: &str = "$schema";
 
 impl Entries<'_> {
+    /// Returns the key and the value that are read next.
+    fn entry(&self) -> Option<(Id, Id)> {
+        let [key, value, ..] = self.ids else {
+            return None;
+        };
+        let itself = (*key, *value);
+        if self.de.tree().apart.is_empty() || self.apart_was_read {
+            return Some(itself);
+        }
+        let mut de = self.de;
+        de.known = self.known;
+        Some(de.apart(*key).unwrap_or(itself))
+    }
+
     /// Passes over what is said to editors, at the top of a document.
     fn skip_schema(&mut self) {
         let [key, _, rest @ ..] = self.ids else {
@@ -73,10 +89,10 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         S: DeserializeSeed<'de>,
     {
         self.skip_schema();
-        let Some(key) = self.ids.first() else {
+        let Some((key, _)) = self.entry() else {
             return Ok(None);
         };
-        let mut de = self.de.inside(Step::Root, *key);
+        let mut de = self.de.inside(Step::Root, key);
         de.is_key = true;
         de.known = self.known;
         de.note_type::<S::Value>();
@@ -87,13 +103,16 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     where
         S: DeserializeSeed<'de>,
     {
-        let [key, value, rest @ ..] = self.ids else {
+        let (Some((key, value)), [first, _, rest @ ..]) = (self.entry(), self.ids) else {
             return Err(de::Error::custom(
                 "a value was asked for after the last one",
             ));
         };
-        self.ids = rest;
-        let mut de = self.de.inside(Step::Key(*key), *value);
+        self.apart_was_read = key != *first;
+        if !self.apart_was_read {
+            self.ids = rest;
+        }
+        let mut de = self.de.inside(Step::Key(key), value);
         de.known = self.known;
         de.note_type::<S::Value>();
         de.placing(seed.deserialize(de))

@@ -277,7 +277,12 @@ impl<'a> De<'a> {
         let before = self.reader.noted.borrow().unknown.len();
         let de = *self;
         visitor
-            .visit_map(Entries { de, ids, known })
+            .visit_map(Entries {
+                de,
+                ids,
+                known,
+                apart_was_read: false,
+            })
             .map_err(|mut error| {
                 let mut noted = self.reader.noted.borrow_mut();
                 let mut unknown: Vec<_> = noted.unknown.drain(before..).collect();
@@ -419,8 +424,10 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let tree = self.tree();
-        let listed = tree.lists.get(&self.trail.id).copied();
-        match tree.node(listed.unwrap_or(self.trail.id)).kind {
+        if let Some(listed) = tree.lists.get(&self.trail.id) {
+            return self.listed(*listed, visitor);
+        }
+        match self.node().kind {
             Kind::List(items) => self.list(tree.children(items), visitor),
             Kind::Map(entries) if self.is_numbered(entries) => self.numbered(entries, visitor),
             _ if self.tree().holds_nothing(self.trail.id) => self.list(&[], visitor),

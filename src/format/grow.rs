@@ -9,7 +9,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::tree::{At, Core, Id, Kind, Style, Tag, Tree, pairs};
-use crate::engine::path::Segment;
 
 /// Why there is no tree.
 #[derive(Clone, Debug)]
@@ -22,10 +21,10 @@ pub(super) enum Flaw {
     /// Aliases, keys or tags stand for too many bytes.
     TooLarge(At),
     LongKey(At),
-    /// A key is given at two places in the collection at the path.
-    Twice(At, Vec<Segment>, At),
-    /// What a merge key at the path stands for is no mapping.
-    NoMap(Vec<Segment>, At),
+    /// A key is given at two places.
+    Twice(At, At),
+    /// What a merge key stands for is no mapping.
+    NoMap(At),
     /// The field at a path cannot be set.
     NoPath,
     /// Its language needs a feature that is off.
@@ -50,15 +49,7 @@ impl Flaw {
             Flaw::TooDeep(at) | Flaw::TooMany(at) | Flaw::TooLarge(at) | Flaw::LongKey(at) => {
                 Some(*at)
             }
-            Flaw::Twice(_, _, at) | Flaw::NoMap(_, at) | Flaw::Text(_, at) => Some(*at),
-        }
-    }
-
-    /// Returns the path to what it is in, where that is known.
-    pub(super) fn around(&self) -> Option<&[Segment]> {
-        match self {
-            Flaw::Twice(_, path, _) | Flaw::NoMap(path, _) => Some(path),
-            _ => None,
+            Flaw::Twice(_, at) | Flaw::NoMap(at) | Flaw::Text(_, at) => Some(*at),
         }
     }
 }
@@ -75,8 +66,6 @@ pub(super) const MAX_DEPTH: usize = 128;
 
 /// An error repeats the whole path of a field, so no key may be longer.
 pub(super) const MAX_KEY: usize = 1024;
-
-const MERGE_KEY: &str = "<<";
 
 /// So few keys are compared one by one.
 const FEW: usize = 16;
@@ -300,7 +289,7 @@ impl<'t> Builder<'t> {
             };
             if let Some(first) = first {
                 let first = self.tree.node(first).at;
-                return Err(Flaw::Twice(first, self.path(map), at));
+                return Err(Flaw::Twice(first, at));
             }
         }
         Ok(())
@@ -325,9 +314,7 @@ impl<'t> Builder<'t> {
         let mut more = Vec::new();
         for id in listed {
             if !self.tree.is_plain_map(*id) {
-                let mut path = self.path(map);
-                path.push(Segment::Key(MERGE_KEY.into()));
-                return Err(Flaw::NoMap(path, self.tree.node(value).at));
+                return Err(Flaw::NoMap(self.tree.node(value).at));
             }
             let merged = self.tree.map_entries(*id);
             more.extend(merged.filter(|(key, _)| known.insert(self.tree.key(*key))));
@@ -340,21 +327,5 @@ impl<'t> Builder<'t> {
         self.done
             .extend(more.into_iter().flat_map(|(key, value)| [key, value]));
         Ok(())
-    }
-
-    /// Returns the path to a collection that is about to be closed.
-    fn path(&self, closing: &Open) -> Vec<Segment> {
-        let ends = self.open.iter().skip(1).map(|open| open.start);
-        let segment = |(open, end): (&Open, usize)| match &self.done[open.start..end] {
-            inside if !open.is_map => Segment::Index(inside.len()),
-            inside => inside
-                .last()
-                .map_or(Segment::Key(String::new()), |key| self.tree.segment(*key)),
-        };
-        self.open
-            .iter()
-            .zip(ends.chain([closing.start]))
-            .map(segment)
-            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! What must not be shown: secrets by their type, their source, their name and their
 //! shape. What the application adds is in the engine's `masks.rs`.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -16,6 +16,8 @@ pub(super) struct Hidden {
     nodes: BTreeSet<Id>,
     /// Keys that no field takes: each may be a misspelt secret.
     unknown_keys: BTreeSet<Id>,
+    /// The fields that loosely named keys mean.
+    fields: BTreeMap<Id, &'static str>,
 }
 
 impl Hidden {
@@ -42,6 +44,15 @@ impl Hidden {
         }
     }
 
+    pub(super) fn add_field(&mut self, key: Id, field: &'static str) {
+        self.fields.insert(key, field);
+    }
+
+    /// Takes out the fields that loosely named keys mean.
+    pub(super) fn take_fields(&mut self) -> BTreeMap<Id, &'static str> {
+        core::mem::take(&mut self.fields)
+    }
+
     pub(super) fn add_unknown_key(&mut self, key: Id) {
         self.unknown_keys.insert(key);
     }
@@ -60,7 +71,8 @@ impl Hidden {
 
     /// Returns whether a key hides what it leads to.
     pub(super) fn has_under(&self, tree: &Tree, key: Id) -> bool {
-        self.unknown_keys.contains(&key) || tree.scalar(key).is_none_or(is_secret_name)
+        let name = self.fields.get(&key).copied().or_else(|| tree.scalar(key));
+        self.unknown_keys.contains(&key) || name.is_none_or(is_secret_name)
     }
 
     /// Returns how a key is written in a path.

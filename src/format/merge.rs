@@ -19,8 +19,14 @@ pub(super) struct Laid {
     pub(super) is_first: bool,
 }
 
-/// The places of a mapping: each key, and what the layers have there, the lowest first.
-type Slots = Vec<(Id, Vec<Laid>)>;
+/// A place of a mapping.
+struct Slot {
+    key: Id,
+    /// What the layers have there, the lowest first.
+    layers: Vec<Laid>,
+    /// Those of them whose key is only alike, as the environment's are, and one such key.
+    alike: Option<(Id, Vec<Laid>)>,
+}
 
 impl Tree {
     /// Merges what the layers have at one place, the lowest first. `None` if nothing is
@@ -46,9 +52,7 @@ impl Tree {
             [only] if only.is_first => Some(only.id),
             [.., last] => {
                 let slots = self.slots(&maps);
-                let merged = slots
-                    .into_iter()
-                    .filter_map(|(key, layers)| Some([key, self.merge(&layers)?]));
+                let merged = slots.into_iter().filter_map(|slot| self.merge_slot(&slot));
                 let merged: Vec<_> = merged.flatten().collect();
                 let edges = self.add_edges(merged.into_iter());
                 let Node { tag, at, .. } = self.node(last.id);
@@ -57,8 +61,18 @@ impl Tree {
         }
     }
 
-    fn slots(&self, maps: &[Laid]) -> Slots {
-        let mut slots = Slots::new();
+    fn merge_slot(&mut self, slot: &Slot) -> Option<[Id; 2]> {
+        if let Some((key, layers)) = &slot.alike {
+            // If no field takes the key of the others, these stand for themselves.
+            if let Some(apart) = self.merge(layers) {
+                self.apart.insert(slot.key, (*key, apart));
+            }
+        }
+        Some([slot.key, self.merge(&slot.layers)?])
+    }
+
+    fn slots(&self, maps: &[Laid]) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = Vec::new();
         let mut known: BTreeMap<Key<'_>, usize> = BTreeMap::new();
         let is_loose = maps.iter().any(|map| self.is_loose(map.id));
         let mut plainly: BTreeMap<String, usize> = BTreeMap::new();
@@ -66,29 +80,52 @@ impl Tree {
             let mut new = Vec::new();
             for (key, id) in self.map_entries(map.id) {
                 let laid = Laid { id, ..*map };
+                let exact = place(&known, &self.key(key));
                 let name = self.scalar(key).filter(|_| is_loose).map(plain);
-                let place = place(&known, &self.key(key)).or_else(|| {
+                let alike = || {
                     let place = *plainly.get(name.as_ref()?)?;
-                    let either = self.is_loose(key) || self.is_loose(slots[place].0);
-                    either.then_some(place)
-                });
-                if let Some(place) = place {
-                    let (name, layers) = &mut slots[place];
-                    layers.push(laid);
-                    // The name that somebody chose says more than one that was made.
-                    if self.is_loose(*name) {
-                        *name = key;
+                    let is_one = self.is_loose(key) != self.is_loose(slots[place].key);
+                    is_one.then_some(place)
+                };
+                match exact.or_else(alike) {
+                    Some(place) => {
+                        let is_exact = exact.is_some();
+                        if slots[place].take(self, key, laid, is_exact) {
+                            new.push((self.key(key), place));
+                        }
                     }
-                    continue;
+                    None => {
+                        new.push((self.key(key), slots.len()));
+                        plainly.extend(name.map(|name| (name, slots.len())));
+                        slots.push(Slot {
+                            key,
+                            layers: alloc::vec![laid],
+                            alike: None,
+                        });
+                    }
                 }
-                new.push((self.key(key), slots.len()));
-                plainly.extend(name.map(|name| (name, slots.len())));
-                slots.push((key, alloc::vec![laid]));
             }
             // After all of them, for `1` and `'1'` of one layer are two keys.
             known.extend(new);
         }
         slots
+    }
+}
+
+impl Slot {
+    /// Adds what one more layer has there. Returns whether the place has its key now: the
+    /// name that somebody chose says more than one that was made.
+    fn take(&mut self, tree: &Tree, key: Id, laid: Laid, is_exact: bool) -> bool {
+        let renames = !is_exact && tree.is_loose(self.key);
+        if renames {
+            self.alike = Some((self.key, self.layers.clone()));
+            self.key = key;
+        } else if tree.is_loose(key) && !tree.is_loose(self.key) {
+            let alike = self.alike.get_or_insert_with(|| (key, Vec::new()));
+            alike.1.push(laid);
+        }
+        self.layers.push(laid);
+        renames
     }
 }
 

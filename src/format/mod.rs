@@ -29,7 +29,7 @@ mod write;
 mod yaml;
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -37,7 +37,7 @@ use core::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::path::{self, PathDisplay};
+use crate::engine::path;
 use crate::engine::{
     Content, Difference, Document, Format, Inspect, Language, Layer, Limits, Located, Masks,
     Naming, Notes, Place, Report, Violation,
@@ -108,6 +108,13 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
         });
         for UnknownKey { path, at, message } in noted.unknown {
             notes.unknown_key(Violation::new(path, message).at(place(document, at)));
+        }
+        // What a type decided holds for all that is asked of the tree later.
+        for (id, items) in noted.lists {
+            tree.make_list(id, items);
+        }
+        for (key, field) in noted.hidden.take_fields() {
+            tree.rename(key, field);
         }
         tree.hidden = noted.hidden;
         tree.shrink();
@@ -208,7 +215,7 @@ fn read_layer(layer: &Layer, index: u32, room: &mut Room, tree: &mut Tree) -> Re
         }
     };
     if let Naming::Loose { list: Some(list) } = layer.naming() {
-        loose::add_list(text, list, room, tree, id)?;
+        loose::add_list(list, room, tree, id);
     }
     let path = path::parse(path).ok_or(Flaw::NoPath)?;
     if path.len() >= MAX_DEPTH {
@@ -291,10 +298,9 @@ fn language(layer: &Layer) -> Language {
 /// Returns what is said of a flaw.
 fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
     let layer = &document.layers()[index];
-    let path = match (flaw.around(), layer.content()) {
-        (Some(around), _) => PathDisplay(around).to_string(),
-        (None, Content::Field(path) | Content::Text(path)) => String::from(&**path),
-        (None, _) => String::new(),
+    let path = match layer.content() {
+        Content::Field(path) | Content::Text(path) => String::from(&**path),
+        _ => String::new(),
     };
     let place = match flaw.at() {
         Some(at) => place(document, at),
@@ -316,7 +322,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
         Flaw::TooLarge(_) => "its aliases (`*name`) expand to too much".into(),
         Flaw::LongKey(_) => format!("a key of more than {MAX_KEY} bytes"),
         Flaw::Twice(first, ..) => given_twice(document, first),
-        Flaw::NoMap(..) => "expected a mapping, or a list of mappings, to merge".into(),
+        Flaw::NoMap(..) => "expected a mapping, or a list of mappings, after `<<`".into(),
         Flaw::Text(message, _) => match layer.content() {
             Content::Document => {
                 let language = language(layer);

@@ -1,6 +1,7 @@
 //! One reading of a type from a tree: what all of its parts share, the way to a node,
 //! and what is noted on it. How a node is read is in `de.rs`.
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -20,6 +21,8 @@ use crate::engine::{MAX_UNKNOWN_KEYS, Masks};
 pub(super) struct Noted {
     pub(super) unknown: Vec<UnknownKey>,
     pub(super) hidden: Hidden,
+    /// What was read as a list and is none in the tree, with its items.
+    pub(super) lists: BTreeMap<Id, Vec<Id>>,
 }
 
 /// A key that no field takes.

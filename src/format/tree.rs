@@ -123,6 +123,9 @@ pub(super) struct Tree {
     pub(super) layers: Vec<Facts>,
     /// Texts that are lists where a list is wanted, and those lists.
     pub(super) lists: BTreeMap<Id, Id>,
+    /// Keys of mappings that were merged with keys that are only alike: one of those, and
+    /// what it alone leads to.
+    pub(super) apart: BTreeMap<Id, (Id, Id)>,
     pub(super) hidden: Hidden,
 }
 
@@ -290,6 +293,18 @@ impl Tree {
             }
             Kind::Scalar(text, _) => out.push_str(self.text(text)),
         }
+    }
+
+    /// From now on, a node is a list of these.
+    pub(super) fn make_list(&mut self, id: Id, items: Vec<Id>) {
+        let items = self.add_edges(items.into_iter());
+        self.nodes[id.0 as usize].kind = Kind::List(items);
+    }
+
+    /// From now on, a key is written so.
+    pub(super) fn rename(&mut self, key: Id, name: &str) {
+        let name = self.add_text(name);
+        self.nodes[key.0 as usize].kind = Kind::Scalar(name, Style::Quoted);
     }
 
     pub(super) fn add_text(&mut self, text: &str) -> Span {

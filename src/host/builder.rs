@@ -80,7 +80,9 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
     /// A file that is missing or cannot be read, or more than 1000 of them, reject the
     /// configuration. Together with all other files they are within
     /// [`Limits::bytes`](crate::Limits::bytes). A relative path is taken from the folder
-    /// that is current when it is first read. The last known good holds them, too.
+    /// that is current when it is first read. The last known good holds them, too; one that
+    /// was written before a program named files cannot be started from. Call it before
+    /// [`build`](Self::build), for what is built from files needs them.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -101,7 +103,7 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
         self.policy.admission.names(Box::new(move |config| {
             let mut files = NamedFiles::default();
             names(config, &mut files);
-            files.names
+            files.names.into_iter().collect()
         }));
         self
     }
@@ -109,7 +111,8 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
     /// Lets [`load`](Self::load) wait, up to [`load_timeout`](Self::load_timeout), for a
     /// file that is not there yet, if its folder is: another process may be about to
     /// write it. Without this, and where the folder is missing, too, a missing file is an
-    /// error at once. The last known good is started from only after the wait.
+    /// error at once; so is an empty folder of keys, and a missing file that the
+    /// configuration names. The last known good is started from only after the wait.
     pub fn wait_for_files(mut self) -> Self {
         self.waits = true;
         self
@@ -310,6 +313,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             name,
             detector,
             fixed,
+            watched,
         } = self.watched.plan(limits);
         let mut last_good = self.last_good;
         if let Some(last_good) = &mut last_good {
@@ -330,6 +334,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             now,
             deadline,
             waits: self.waits,
+            watched,
         }
     }
 }

@@ -18,7 +18,9 @@ use super::std::sync::Arc;
 use super::telemetry::Telemetry;
 use super::thread::Signal;
 use super::watch::Watch;
-use crate::engine::{DetectError, DetectErrorKind, OneLine, Outcome, Rejection, Snapshot};
+use crate::engine::{
+    DetectError, DetectErrorKind, Document, OneLine, Outcome, Rejection, Snapshot,
+};
 
 /// How soon to look again for a file that is waited for.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -33,6 +35,23 @@ fn may_come(error: &DetectError) -> bool {
     error.kind() == DetectErrorKind::NotFound && folder.is_some_and(Path::is_dir)
 }
 
+/// Returns a last known good with each layer at the position that its source has now: the
+/// program that wrote it may have had others. A layer whose source is gone stays with the
+/// one before it.
+fn placed(good: &Document, watched: &[(Arc<str>, u16)]) -> Document {
+    let mut last = watched.first().map_or(0, |(_, position)| *position);
+    let layers = good.layers().iter().map(|layer| {
+        let origin = &**layer.origin();
+        let folder = Path::new(origin).parent().and_then(Path::to_str);
+        let is_its = |name: &str| name == origin || folder == Some(name.trim_end_matches('/'));
+        if let Some((_, position)) = watched.iter().find(|(name, _)| is_its(name)) {
+            last = *position;
+        }
+        layer.clone().at_position(last)
+    });
+    Document::new(layers.collect::<Vec<_>>()).with_files(good.files().to_vec())
+}
+
 /// A first load.
 pub(super) struct First<T> {
     pub(super) core: Core<T>,
@@ -42,6 +61,8 @@ pub(super) struct First<T> {
     pub(super) deadline: Duration,
     /// Whether files that are not there yet are waited for.
     pub(super) waits: bool,
+    /// The sources that are watched, each with its position.
+    pub(super) watched: Vec<(Arc<str>, u16)>,
 }
 
 impl<T: Send + Sync + 'static> First<T> {
@@ -131,7 +152,7 @@ impl<T: Send + Sync + 'static> First<T> {
             .read()
             .map_err(LoadError::Source)
             .and_then(|good| {
-                let good = good.with(&self.core.fixed);
+                let good = placed(&good, &self.watched).with(&self.core.fixed);
                 let from = last_good.name().clone();
                 let started = engine.start_from_last_good_watched(good, from, self.now, watch);
                 started.map_err(LoadError::Rejected)

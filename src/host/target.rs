@@ -45,8 +45,10 @@ pub(super) struct Plan {
     /// What is watched, for messages.
     pub(super) name: Arc<str>,
     pub(super) detector: Box<dyn Detector + Send>,
-    /// What belongs to this process, and is laid over the last known good, too.
+    /// What belongs to this process, and to the last known good, too.
     pub(super) fixed: Vec<Layer>,
+    /// The sources that are watched, each with its position.
+    pub(super) watched: Vec<(Arc<str>, u16)>,
 }
 
 mod sealed {
@@ -65,6 +67,7 @@ mod sealed {
             Plan {
                 name: file.name(),
                 fixed: file.fixed(),
+                watched: file.watched(),
                 detector: Box::new(file),
             }
         }
@@ -76,6 +79,7 @@ mod sealed {
             Plan {
                 name: "the source".into(),
                 fixed: Vec::new(),
+                watched: Vec::new(),
                 detector: self.0,
             }
         }

@@ -67,6 +67,8 @@ const PATIENCE: u32 = 20;
 pub struct FileDetector {
     /// In order of precedence, the lowest first.
     places: Vec<Place>,
+    /// How many of them, at the beginning, are defaults.
+    defaults: usize,
     /// Files that the configuration names, once it does.
     named: Option<Part>,
     max_bytes: usize,
@@ -78,6 +80,8 @@ pub struct FileDetector {
     /// still.
     restless: Option<Duration>,
     witness: Option<Witness>,
+    /// A file that the configuration names is there, and could not be read.
+    unread: bool,
     /// Whether the first look was taken, at which mounts are warned of.
     began: bool,
     #[cfg(test)]
@@ -117,6 +121,7 @@ impl FileDetector {
     pub(crate) fn empty() -> Self {
         FileDetector {
             places: vec![],
+            defaults: 0,
             named: None,
             max_bytes: Limits::default().bytes(),
             settle: Settle::new(DEFAULT_SETTLE),
@@ -124,6 +129,7 @@ impl FileDetector {
             refresh: false,
             restless: None,
             witness: None,
+            unread: false,
             began: false,
             #[cfg(test)]
             meanwhile: tests::Meanwhile::default(),
@@ -139,7 +145,10 @@ impl FileDetector {
                 .push(Place::Watched(Box::new(Part::new(watched)))),
             Of::Fixed(layers) => self.places.push(Place::Fixed(layers)),
             #[cfg(feature = "values")]
-            Of::Defaults(layers) => self.places.insert(0, Place::Fixed(layers)),
+            Of::Defaults(layers) => {
+                self.places.insert(self.defaults, Place::Fixed(layers));
+                self.defaults += 1;
+            }
         }
         self
     }
@@ -186,6 +195,16 @@ impl FileDetector {
         parts.chain(&mut self.named)
     }
 
+    /// Returns the sources that are watched, each with its position.
+    pub(crate) fn watched(&self) -> Vec<(Arc<str>, u16)> {
+        let places = self.places.iter().enumerate();
+        let watched = places.filter_map(|(position, place)| match place {
+            Place::Watched(part) => Some((part.origin().clone(), number(position))),
+            Place::Fixed(_) => None,
+        });
+        watched.collect()
+    }
+
     /// Returns the layers that never change, each at its position.
     pub(crate) fn fixed(&self) -> Vec<Layer> {
         let mut layers = Vec::new();
@@ -227,6 +246,7 @@ impl FileDetector {
             self.settle.disturb();
         }
         let document = self.document_of(&seen);
+        self.unread = seen.iter().any(Seen::is_unread);
         Ok(match self.settle.see(document.clone(), now) {
             Settled::Unchanged => self.rest(),
             Settled::Ready => self.offer(),
@@ -260,6 +280,7 @@ impl FileDetector {
     fn may_trust(&mut self) -> bool {
         let is_first = self.settle.offered().is_none();
         if is_first
+            || self.unread
             || self.refresh
             || self.restless.is_some()
             || self.trusted >= stamp::FULL_READ_EVERY
@@ -422,9 +443,11 @@ impl Detector for FileDetector {
 
 /// Returns a layer at the position of its source.
 fn at(position: usize, layer: &Layer) -> Layer {
-    layer
-        .clone()
-        .at_position(u16::try_from(position).unwrap_or(u16::MAX))
+    layer.clone().at_position(number(position))
+}
+
+fn number(position: usize) -> u16 {
+    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 /// Returns the bytes of a file that is not watched, and what is known of the very file

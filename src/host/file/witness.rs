@@ -74,6 +74,13 @@ impl Seen {
         }
     }
 
+    /// Returns whether a file is there and cannot be read: its stamp does not tell when
+    /// that ends.
+    pub(super) fn is_unread(&self) -> bool {
+        let is_there = self.stamp != Some(Stamp::ABSENT);
+        matches!(self.found, Found::Nothing(ref reason) if !reason.is_empty()) && is_there
+    }
+
     pub(super) fn layer(&self) -> Option<&Layer> {
         match &self.found {
             Found::Layer(layer) => Some(layer),

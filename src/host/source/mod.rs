@@ -212,13 +212,18 @@ impl KeySource {
 
 /// Variables of the environment: [`Source::env`].
 ///
-/// They are read once, when the source is added. A value is what YAML makes of it if that
-/// is a scalar (`30`, `true`, `"30"`, `null`), and a string otherwise; where the type
-/// wants a string, `30` is one. Names are matched with the fields of the type without
-/// regard to case, `_` and `-`, so that `APP_LOG_LEVEL` sets `logLevel`; a name that
-/// matches none is an unknown key, with a guess. (In flattened parts, which `serde` reads
-/// as a whole, names are small and match as they are.) `APP_PEERS__0` and `APP_PEERS__1`
-/// are the items of a list, which replaces the list below it.
+/// They are read once, when the source is added. A value that is, all of it, a number,
+/// `true`, `false`, `null` or a text in quotes is what YAML makes of it, and any other is a
+/// string; where the type wants a string, `30` is one.
+///
+/// Names are matched with the fields of the type without regard to case, `_` and `-`, so
+/// that `APP_LOG_LEVEL` sets `logLevel`; a name that matches none is an unknown key, with a
+/// guess. Everywhere else (the keys of a map, the variants of an enum, and what `serde`
+/// reads as a whole: flattened parts, enums tagged inside) names are small and match as
+/// they are. A name that is not UTF-8 is passed over.
+///
+/// `APP_PEERS__0` and `APP_PEERS__1` are the items of a list, from 0 without a gap. It
+/// replaces the list of a file below it; the items of two such sources are merged.
 #[cfg(feature = "reading")]
 #[derive(Clone, Debug)]
 #[must_use]
@@ -231,7 +236,8 @@ pub struct EnvSource {
 
 #[cfg(feature = "reading")]
 impl EnvSource {
-    /// What stands between the prefix and the rest of a name. Default `_`.
+    /// What stands between the prefix and the rest of a name. Default `_`. Without one,
+    /// every variable that begins with the prefix counts.
     pub fn separator(mut self, separator: impl Into<String>) -> Self {
         self.separator = separator.into();
         self
@@ -244,7 +250,7 @@ impl EnvSource {
     }
 
     /// Splits a value at this separator where the type wants a list:
-    /// `APP_PEERS=a,b`.
+    /// `APP_PEERS=a,b`. Spaces around the parts do not count.
     pub fn lists(mut self, separator: char) -> Self {
         self.list = Some(separator);
         self

@@ -8,57 +8,53 @@ use super::super::std::vec;
 use super::{Of, Source};
 use crate::engine::Layer;
 
-/// The name of what is set in code, in messages.
-const IN_CODE: &str = "set in code";
-
 /// What a secret writes of itself: nothing that could be read back.
 const REDACTED: &str = "[redacted]";
 
 impl Source {
     /// The field at `path`, as in `server.port`: what the command line said, for one.
-    /// `None` says nothing. An empty path means the whole document. It is part of no
-    /// digest, and never written to disk.
+    /// What is `None` says nothing, also within a struct. An empty path means the whole
+    /// document. It is part of no digest, and never written to disk.
     ///
     /// # Panics
     ///
-    /// If the value cannot be written as YAML: a type's own code refuses that.
-    #[cfg_attr(docsrs, doc(cfg(feature = "values")))]
+    /// If the value cannot be written as YAML: a type's own code refuses that, or it holds
+    /// a [`Secret`](crate::Secret), which does not write itself.
     pub fn value(path: &str, value: impl Serialize) -> Source {
-        let layers = match written(value) {
-            Value::Null => vec![],
-            value => vec![Layer::field(IN_CODE, path, text_of(&value))],
-        };
-        Source::fixed(layers)
+        Source::fixed(layers_of("set in code", path, said(written(value))))
     }
 
     /// The fields of a struct, such as the flags of `clap`: what is `None` says nothing.
     ///
     /// # Panics
     ///
-    /// If the value cannot be written as YAML.
+    /// As for [`value`](Self::value).
     pub fn values(values: &impl Serialize) -> Source {
-        Source::fixed(document_of(IN_CODE, values))
+        Source::value("", values)
     }
 
     /// A whole configuration, below everything else wherever it is added, so that a
-    /// program starts without any file. What is `None` says nothing, and neither does a
-    /// [`Secret`](crate::Secret), which does not write itself.
+    /// program starts without any file. A field that is a [`Secret`](crate::Secret) says
+    /// nothing, for it does not write itself.
     ///
     /// # Panics
     ///
-    /// If the value cannot be written as YAML.
+    /// If the value cannot be written as YAML, or has a secret anywhere but in a field.
     pub fn defaults(values: &impl Serialize) -> Source {
-        let layers = document_of("built-in defaults", values).into_iter();
+        let values = without_secrets(written(values));
+        let layers = layers_of("built-in defaults", "", values).into_iter();
         Source(Of::Defaults(layers.map(Layer::overriding).collect()))
     }
 }
 
-/// Returns a layer of all that is said, if anything is.
-fn document_of(name: &str, values: &impl Serialize) -> Vec<Layer> {
-    match said(written(values)) {
+/// Returns a layer of what is said, if anything is. It has no lines, for nobody wrote them.
+fn layers_of(name: &str, path: &str, value: Value) -> Vec<Layer> {
+    if holds_secrets(&value) {
+        core::panic!("a source was given a secret, which does not write itself; expose it");
+    }
+    match value {
         Value::Null => vec![],
-        // The lines of a text that nobody wrote say nothing.
-        value => vec![Layer::field(name, "", text_of(&value))],
+        value => vec![Layer::field(name, path, text_of(&value))],
     }
 }
 
@@ -79,13 +75,37 @@ fn said(value: Value) -> Value {
     match value {
         Value::Mapping(fields) if !fields.is_empty() => {
             let fields = fields.into_iter().map(|(key, value)| (key, said(value)));
-            let fields: Mapping = fields.filter(|(_, value)| !value.is_null()).collect();
+            let fields: Mapping = fields.filter(|(_, value)| *value != Value::Null).collect();
             match fields.is_empty() {
                 true => Value::Null,
                 false => Value::Mapping(fields),
             }
         }
-        Value::String(text) if text == REDACTED => Value::Null,
         other => other,
+    }
+}
+
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::Mapping(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.filter(|(_, value)| value.as_str() != Some(REDACTED));
+            let fields = fields.map(|(key, value)| (key, without_secrets(value)));
+            Value::Mapping(fields.collect())
+        }
+        other => other,
+    }
+}
+
+fn holds_secrets(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == REDACTED,
+        Value::Sequence(items) => items.iter().any(holds_secrets),
+        Value::Mapping(fields) => {
+            let both = |(key, value): (&Value, &Value)| holds_secrets(key) || holds_secrets(value);
+            fields.iter().any(both)
+        }
+        Value::Tagged(tagged) => holds_secrets(&tagged.value),
+        _ => false,
     }
 }
