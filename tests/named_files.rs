@@ -275,3 +275,68 @@ fn g12_named_files_behind_a_flipped_link_are_of_one_generation() {
     assert_eq!(world.rest(&reloader).to_string(), "applied v2");
     assert_eq!(state(&reloader), ["new", "new"]);
 }
+
+#[test]
+fn g07_files_named_in_another_order_are_the_same() {
+    let mut world = World::naming(&["a", "b", "c"]);
+    let turn = AtomicUsize::new(0);
+    let format = Lines(world.parsed.clone());
+    let config = Reloader::from_file_as(world.path("config"), format).also_watch(
+        move |config: &Vec<String>, files| {
+            // As a hash map has it.
+            let turn = turn.fetch_add(1, Ordering::SeqCst);
+            for index in 0..config.len() {
+                files.add(&config[(index + turn) % config.len()]);
+            }
+        },
+    );
+    let reloader = world.load_with(config);
+    save(&world.path("b"), "new");
+    assert_eq!(world.rest(&reloader).to_string(), "applied v2");
+    assert_eq!(world.parsed.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn g20_names_that_change_each_time_are_rejected() {
+    let mut world = World::naming(&["a", "b"]);
+    let reloader = {
+        let turn = AtomicUsize::new(0);
+        world.load_with(world.config().also_watch(move |config, files| {
+            let turn = turn.fetch_add(1, Ordering::SeqCst);
+            match turn {
+                0..=1 => config.iter().for_each(|name| files.add(name)),
+                turn => files.add(&config[turn % 2]),
+            }
+        }))
+    };
+    save(
+        &world.path("config"),
+        &(world.full("b") + "\n" + &world.full("a")),
+    );
+    let said = (0..4)
+        .map(|_| world.rest(&reloader).to_string())
+        .collect::<Vec<_>>();
+    let expected = "the files that it names are others each time that it is read";
+    assert!(said.iter().any(|said| said.contains(expected)), "{said:?}");
+    assert!(!reloader.status().is_healthy());
+}
+
+#[test]
+fn g20_it_is_not_healthy_while_named_files_are_awaited() {
+    let mut world = World::naming(&["cert"]);
+    let reloader = world.load();
+    for missing in ["gone", "gone, too"] {
+        world.name(&["cert", missing]);
+        world.now += ms(5000);
+        let mut outcome = reloader.poll_at(world.now).unwrap();
+        while let Outcome::Settling { .. } = outcome {
+            if reloader.status().rejections > 0 {
+                assert!(!reloader.status().is_healthy(), "{missing}");
+            }
+            world.now += ms(20);
+            outcome = reloader.poll_at(world.now).unwrap();
+        }
+        assert!(!reloader.status().is_healthy(), "{missing}: {outcome}");
+    }
+    assert_eq!(reloader.status().rejections, 2);
+}

@@ -381,3 +381,191 @@ fn g18_the_last_known_good_keeps_its_place() {
     let all = ["x", "y", "z"].map(|key| config[key].as_str().unwrap());
     assert_eq!(all, ["file", "above", "below"]);
 }
+
+#[test]
+fn g18_the_last_known_good_fits_other_sources() {
+    let world = World::new(&[("base.yaml", "x: file\ny: file\n")]);
+    let base = || Source::file(world.path("base.yaml"));
+    let keep = |builder: Builder<Value>| builder.last_known_good(world.path("last.good"));
+    let optional = || Source::file(world.path("none.yaml")).optional();
+    drop(load(keep(free().source(optional()).source(base()))).unwrap());
+    fs::write(world.path("base.yaml"), "x: [").unwrap();
+    // The next version of the program has other sources.
+    let builder = free()
+        .source(Source::text("below", "{x: below, y: below}"))
+        .source(base())
+        .source(Source::value("y", "flag"))
+        .source(Source::defaults(&X { x: "defaults" }));
+    let reloader = load(keep(builder)).unwrap();
+    assert!(reloader.status().from_last_good);
+    let config = reloader.handle().load();
+    assert_eq!(
+        (&config["x"], &config["y"]),
+        (&"file".into(), &"flag".into())
+    );
+    // What it held is no other content than the source holds.
+    fs::write(world.path("base.yaml"), "x: file\ny: file\n").unwrap();
+    for now in [5000, 5100, 5200] {
+        reloader.poll_at(ms(now)).unwrap();
+    }
+    let status = reloader.status();
+    assert_eq!((status.from_last_good, status.reloads), (false, 0));
+}
+
+#[test]
+fn g13_a_misspelt_key_does_not_take_the_environment_away() {
+    let test = "g13_a_misspelt_key_does_not_take_the_environment_away";
+    let variables = [
+        ("APP_LOG_LEVEL", "env"),
+        ("TWO_LOG_LEVEL", "with"),
+        ("TWO_LOGLEVEL", "without"),
+    ];
+    if !with_environment(test, &variables) {
+        return;
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        log_level: String,
+        #[serde(default)]
+        loglevel: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        #[serde(default)]
+        log_level: String,
+    }
+    for text in ["loglevel: file", "log-level: file"] {
+        for env_first in [false, true] {
+            let builder = Reloader::<One>::builder();
+            let file = Source::text("file", text);
+            let env = Source::env("APP");
+            let builder = match env_first {
+                true => builder.source(env).source(file),
+                false => builder.source(file).source(env),
+            };
+            let reloader = load(builder).unwrap();
+            assert_eq!(reloader.handle().load().log_level, "env", "{text}");
+            let warnings = reloader.status().warnings;
+            assert!(warnings[0].to_string().starts_with("file:1:1"), "{text}");
+        }
+    }
+    // Of two fields that are alike, each has its own variable.
+    let both = load(Reloader::<Config>::builder().source(Source::env("TWO"))).unwrap();
+    let both = both.handle().load();
+    assert_eq!(
+        (&*both.log_level, both.loglevel.as_deref()),
+        ("with", Some("without"))
+    );
+    // And two keys of one file stay two.
+    let alike = Source::text("file", "{log-level: 1, log_level: 2}");
+    let map = load(free().source(Source::env("APP")).source(alike)).unwrap();
+    let map = map.handle().load();
+    assert_eq!(
+        (&map["log-level"], &map["log_level"]),
+        (&1.into(), &2.into())
+    );
+}
+
+#[test]
+fn g06_secrets_of_the_environment_are_hidden() {
+    let test = "g06_secrets_of_the_environment_are_hidden";
+    let variables = [
+        ("APP_UPSTREAMS", "c4nary-1,c4nary-2"),
+        ("APP_PINS", "c4nary-3,c4nary-4"),
+        ("APP_ITEMS__0__PIN", "c4nary-5"),
+        ("APP_SIGNINGKEY", "c4nary-6"),
+        ("APP_OTHER", "c4nary-1"),
+    ];
+    if !with_environment(test, &variables) {
+        return;
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        upstreams: Vec<Secret<String>>,
+        pins: Vec<String>,
+        items: Vec<Item>,
+        #[serde(rename = "signingKey")]
+        signing_key: String,
+        other: String,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        pin: String,
+    }
+    let builder = Reloader::<Config>::builder()
+        .source(Source::env("APP").lists(','))
+        .mask("pins[*]")
+        .mask("items[*].pin")
+        .validate(|config, report| {
+            if config.items[0].pin == "c4nary-5" {
+                report.add("items[0].pin", "must be another");
+            }
+        });
+    let error = load(builder).err().unwrap();
+    let expected = "environment variable APP_ITEMS__0__PIN: items[0].pin: must be another";
+    assert!(error.to_string().contains(expected), "{error}");
+    let builder = Reloader::<Config>::builder()
+        .source(Source::env("APP").lists(','))
+        .mask("pins[*]")
+        .mask("items[*].pin");
+    let config = load(builder).unwrap().handle().load();
+    assert_eq!(config.upstreams[1].expose(), "c4nary-2");
+    assert_eq!(
+        (&*config.pins[1], &*config.items[0].pin),
+        ("c4nary-4", "c4nary-5")
+    );
+    assert_eq!(
+        (&*config.signing_key, &*config.other),
+        ("c4nary-6", "c4nary-1")
+    );
+    let effective = config.effective().unwrap().to_string();
+    assert!(!effective.contains("c4nary"), "{effective}");
+    assert!(effective.contains("signingKey"), "{effective}");
+    let origin = config.origin("items[0].pin").unwrap().to_string();
+    assert_eq!(origin, "environment variable APP_ITEMS__0__PIN");
+}
+
+#[test]
+fn g13_what_is_none_says_nothing_at_any_depth() {
+    #[derive(Deserialize, Serialize)]
+    struct Tls {
+        cert: Option<String>,
+        ca: Option<String>,
+    }
+    #[derive(Deserialize, Serialize)]
+    struct Config {
+        tls: Tls,
+        port: u16,
+    }
+    let tls = Tls {
+        cert: None,
+        ca: None,
+    };
+    let defaults = Config { tls, port: 1 };
+    let builder = || Reloader::<Config>::builder().source(Source::defaults(&defaults));
+    let config = load(builder()).unwrap().handle().load();
+    assert_eq!((config.port, &config.tls.cert), (1, &None));
+    let flags = Tls {
+        cert: None,
+        ca: Some("flag".into()),
+    };
+    let file = Source::text("file", "tls: {cert: file, ca: file}");
+    let config = load(builder().source(file).source(Source::value("tls", flags)));
+    let config = config.unwrap().handle().load();
+    let tls = [&config.tls.cert, &config.tls.ca].map(|part| part.as_deref().unwrap());
+    assert_eq!(tls, ["file", "flag"]);
+    // Of two defaults, too, the later wins.
+    let [one, two] = ["one", "two"].map(|x| Source::defaults(&X { x }));
+    let config = load(free().source(one).source(two))
+        .unwrap()
+        .handle()
+        .load();
+    assert_eq!(config["x"], "two");
+}
+
+#[test]
+#[should_panic(expected = "a source was given a secret, which does not write itself")]
+fn g06_a_secret_flag_is_no_text() {
+    let _ = Source::value("api_key", Some(Secret::new("sk-1")));
+}

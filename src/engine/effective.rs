@@ -27,7 +27,8 @@ use super::lens::Lens;
 ///
 /// `Debug` prints nothing of it.
 ///
-/// ```
+#[cfg_attr(feature = "yaml", doc = "```")]
+#[cfg_attr(not(feature = "yaml"), doc = "```ignore")]
 /// # use std::time::Duration;
 /// use steadyconf::{Document, Engine, Layer, Yaml};
 ///

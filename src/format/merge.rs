@@ -77,33 +77,31 @@ impl Tree {
         let is_loose = maps.iter().any(|map| self.is_loose(map.id));
         let mut plainly: BTreeMap<String, usize> = BTreeMap::new();
         for map in maps {
-            let mut new = Vec::new();
+            // An exact name comes before one that is only alike, so these are taken first.
+            let mut rest = Vec::new();
             for (key, id) in self.map_entries(map.id) {
                 let laid = Laid { id, ..*map };
-                let exact = place(&known, &self.key(key));
-                let name = self.scalar(key).filter(|_| is_loose).map(plain);
-                let alike = || {
-                    let place = *plainly.get(name.as_ref()?)?;
-                    let is_one = self.is_loose(key) != self.is_loose(slots[place].key);
-                    is_one.then_some(place)
-                };
-                match exact.or_else(alike) {
-                    Some(place) => {
-                        let is_exact = exact.is_some();
-                        if slots[place].take(self, key, laid, is_exact) {
-                            new.push((self.key(key), place));
-                        }
-                    }
-                    None => {
-                        new.push((self.key(key), slots.len()));
-                        plainly.extend(name.map(|name| (name, slots.len())));
-                        slots.push(Slot {
-                            key,
-                            layers: alloc::vec![laid],
-                            alike: None,
-                        });
-                    }
+                match place(&known, &self.key(key)) {
+                    Some(place) => slots[place].take(self, key, laid),
+                    None => rest.push((key, laid)),
                 }
+            }
+            let mut new = Vec::new();
+            for (key, laid) in rest {
+                let name = self.scalar(key).filter(|_| is_loose).map(plain);
+                let alike = name.as_ref().and_then(|name| plainly.get(name).copied());
+                let is_one = |place: &usize| self.is_loose(key) != self.is_loose(slots[*place].key);
+                let place = alike.filter(is_one).unwrap_or(slots.len());
+                match slots.get_mut(place) {
+                    Some(slot) => slot.take_alike(self, key, laid),
+                    None => slots.push(Slot {
+                        key,
+                        layers: alloc::vec![laid],
+                        alike: None,
+                    }),
+                }
+                new.push((self.key(key), place));
+                plainly.extend(name.map(|name| (name, place)));
             }
             // After all of them, for `1` and `'1'` of one layer are two keys.
             known.extend(new);
@@ -113,19 +111,24 @@ impl Tree {
 }
 
 impl Slot {
-    /// Adds what one more layer has there. Returns whether the place has its key now: the
-    /// name that somebody chose says more than one that was made.
-    fn take(&mut self, tree: &Tree, key: Id, laid: Laid, is_exact: bool) -> bool {
-        let renames = !is_exact && tree.is_loose(self.key);
-        if renames {
-            self.alike = Some((self.key, self.layers.clone()));
+    /// Adds what one more layer has there. A name that somebody chose says more than one
+    /// that was made.
+    fn take(&mut self, tree: &Tree, key: Id, laid: Laid) {
+        if tree.is_loose(self.key) {
             self.key = key;
-        } else if tree.is_loose(key) && !tree.is_loose(self.key) {
-            let alike = self.alike.get_or_insert_with(|| (key, Vec::new()));
-            alike.1.push(laid);
         }
         self.layers.push(laid);
-        renames
+    }
+
+    /// The same where the key is only alike.
+    fn take_alike(&mut self, tree: &Tree, key: Id, laid: Laid) {
+        if tree.is_loose(key) {
+            let alike = self.alike.get_or_insert_with(|| (key, Vec::new()));
+            alike.1.push(laid);
+        } else {
+            self.alike = Some((self.key, self.layers.clone()));
+        }
+        self.take(tree, key, laid);
     }
 }
 

@@ -21,11 +21,9 @@ use super::std::fs::Metadata;
 use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use super::std::{format, io, vec};
-use crate::engine::{
-    DetectError, DetectErrorKind, Detector, Document, Layer, Limits, Settle, Settled, Sighting,
-};
-use read::ReadError;
+use super::std::vec;
+use crate::engine::{DetectError, Detector, Document, Layer, Limits, Settle, Settled, Sighting};
+use read::{ReadError, describe};
 use sources::Part;
 use witness::{Seen, Witness};
 
@@ -68,6 +66,7 @@ pub struct FileDetector {
     /// In order of precedence, the lowest first.
     places: Vec<Place>,
     /// How many of them, at the beginning, are defaults.
+    #[cfg(feature = "values")]
     defaults: usize,
     /// Files that the configuration names, once it does.
     named: Option<Part>,
@@ -121,6 +120,7 @@ impl FileDetector {
     pub(crate) fn empty() -> Self {
         FileDetector {
             places: vec![],
+            #[cfg(feature = "values")]
             defaults: 0,
             named: None,
             max_bytes: Limits::default().bytes(),
@@ -462,40 +462,4 @@ pub(super) fn read_whole(
     let metadata = read.file.metadata();
     let metadata = metadata.map_err(|error| failed(ReadError::Io(error)))?;
     Ok((read.bytes, metadata))
-}
-
-/// Returns what is said of an error. `max` is the limit for all files together.
-fn describe(error: ReadError, origin: &Arc<str>, max: usize, is_one: bool) -> DetectError {
-    let is_too_large = matches!(error, ReadError::TooLarge);
-    let (kind, message) = in_words(error, max);
-    let message = match is_too_large && !is_one {
-        true => format!("all files together are {message}"),
-        false => message,
-    };
-    DetectError::new(kind, origin.clone(), message)
-}
-
-fn in_words(error: ReadError, max: usize) -> (DetectErrorKind, String) {
-    use DetectErrorKind as Kind;
-    match error {
-        ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
-        ReadError::NotAFolder(what) => (Kind::NotAFile, format!("expected a folder, found {what}")),
-        ReadError::TooMany(max) => (Kind::TooLarge, format!("holds more than {max} files")),
-        ReadError::NoKeys => (Kind::Other, "holds no key; is it mounted?".into()),
-        ReadError::NameIsNoText(name) => (
-            Kind::Other,
-            format!("the name of a file in it is not UTF-8: {name}"),
-        ),
-        ReadError::TooLarge => {
-            let message = format!("larger than the limit of {max} bytes");
-            (Kind::TooLarge, message)
-        }
-        ReadError::Io(error) => match error.kind() {
-            io::ErrorKind::NotFound => (Kind::NotFound, String::from("no such file")),
-            io::ErrorKind::PermissionDenied => {
-                (Kind::PermissionDenied, String::from("permission denied"))
-            }
-            _ => (Kind::Other, error.to_string()),
-        },
-    }
 }

@@ -1,11 +1,14 @@
 //! Reads a file that may be anything: never hangs on opening a pipe, never takes
 //! more than the limit and one byte.
 
+use super::super::std::format;
 use super::super::std::fs::{self, File, FileType, Metadata, OpenOptions};
 use super::super::std::io::{self, Read as _};
 use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
+use super::super::std::sync::Arc;
 use super::stamp::Stamp;
+use crate::engine::{DetectError, DetectErrorKind};
 
 /// Why a file could not be read.
 #[derive(Debug)]
@@ -122,5 +125,46 @@ fn name_of(file_type: FileType) -> &'static str {
         "a folder"
     } else {
         "something else"
+    }
+}
+
+/// Returns what is said of an error. `max` is the limit for all files together.
+pub(super) fn describe(
+    error: ReadError,
+    origin: &Arc<str>,
+    max: usize,
+    is_one: bool,
+) -> DetectError {
+    let is_too_large = matches!(error, ReadError::TooLarge);
+    let (kind, message) = in_words(error, max);
+    let message = match is_too_large && !is_one {
+        true => format!("all files together are {message}"),
+        false => message,
+    };
+    DetectError::new(kind, origin.clone(), message)
+}
+
+pub(super) fn in_words(error: ReadError, max: usize) -> (DetectErrorKind, String) {
+    use DetectErrorKind as Kind;
+    match error {
+        ReadError::NotAFile(what) => (Kind::NotAFile, format!("expected a file, found {what}")),
+        ReadError::NotAFolder(what) => (Kind::NotAFile, format!("expected a folder, found {what}")),
+        ReadError::TooMany(max) => (Kind::TooLarge, format!("holds more than {max} files")),
+        ReadError::NoKeys => (Kind::Other, "holds no key; is it mounted?".into()),
+        ReadError::NameIsNoText(name) => (
+            Kind::Other,
+            format!("the name of a file in it is not UTF-8: {name}"),
+        ),
+        ReadError::TooLarge => {
+            let message = format!("larger than the limit of {max} bytes");
+            (Kind::TooLarge, message)
+        }
+        ReadError::Io(error) => match error.kind() {
+            io::ErrorKind::NotFound => (Kind::NotFound, String::from("no such file")),
+            io::ErrorKind::PermissionDenied => {
+                (Kind::PermissionDenied, String::from("permission denied"))
+            }
+            _ => (Kind::Other, error.to_string()),
+        },
     }
 }

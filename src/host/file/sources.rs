@@ -10,11 +10,11 @@ use super::super::std::path::{Path, PathBuf, absolute};
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
 use super::super::std::{format, vec};
+use super::Failed;
 use super::read::{self, ReadError};
 use super::stamp::Stamp;
 use super::watched::Watched;
 use super::witness::{Found, Seen};
-use super::{Failed, in_words};
 use crate::engine::path::{PathDisplay, Segment};
 use crate::engine::{Language, Layer, NamedFile, is_blank};
 
@@ -337,7 +337,10 @@ impl Member {
                 let reason = "makes all files together larger than the limit";
                 Ok(Seen::unreadable(self.watched.stamp, reason.into()))
             }
-            Err(error) => Ok(Seen::unreadable(self.watched.stamp, in_words(error, max).1)),
+            Err(error) => Ok(Seen::unreadable(
+                self.watched.stamp,
+                read::in_words(error, max).1,
+            )),
         }
     }
 

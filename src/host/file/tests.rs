@@ -7,6 +7,7 @@ use core::fmt;
 use super::super::std::fs;
 use super::super::std::path::Path;
 use super::*;
+use crate::engine::DetectErrorKind;
 use crate::engine::Layer;
 
 /// Something that happens in the middle of a look.
