@@ -431,3 +431,29 @@ fn g10_an_optional_file_that_is_blank_makes_no_version() {
         assert!(world.take().is_empty(), "{blank:?}");
     }
 }
+
+#[test]
+fn g20_a_file_that_flaps_is_told_once_and_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.yaml");
+    fs::write(&path, OLD).unwrap();
+    let mut detector = FileDetector::new(&path);
+    let mut engine = steadyconf::Engine::new(Joined);
+    for now in [0, 100] {
+        engine.poll(&mut detector, ms(now)).unwrap();
+    }
+    let mut told = Vec::new();
+    for turn in 0..400 {
+        match turn % 2 {
+            0 => fs::write(&path, format!("a: {turn}\n")).unwrap(),
+            _ => fs::remove_file(&path).unwrap(),
+        }
+        let _ = engine.poll(&mut detector, ms(5000 + 70 * turn));
+        told.extend(engine.events().iter().map(ToString::to_string));
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("no such file"), "{told:?}");
+    assert!(told[1].contains("has been changing"), "{told:?}");
+    assert!(!engine.status().is_healthy());
+    assert_eq!(**engine.active().unwrap().value(), *OLD);
+}

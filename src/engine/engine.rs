@@ -141,8 +141,6 @@ impl<T: 'static> Engine<T> {
         }
     }
 
-    options!();
-
     /// Builds something from every configuration that is valid, before any
     /// listener is called: clients, pools, compiled rules. What readers get is
     /// both together, so that nobody mixes a configuration and a client of
@@ -200,6 +198,26 @@ impl<T: 'static> Engine<T> {
         self.policy.catch = catch;
         self
     }
+}
+
+/// Judging a configuration: normalize it, validate it, name what needs a restart.
+impl<T: 'static> Engine<T> {
+    options!(judging);
+}
+
+/// Notifying the program of a change.
+impl<T: 'static> Engine<T> {
+    options!(notifying);
+}
+
+/// What counts as a change, what is remembered, and when to go back.
+impl<T: 'static> Engine<T> {
+    options!(keeping);
+}
+
+/// How often to poll, and how to read.
+impl<T: 'static> Engine<T> {
+    options!(reading);
 }
 
 /// What it does.

@@ -102,9 +102,9 @@ impl<T: 'static> Policy<T> {
     }
 }
 
-/// The setters of every type that has a `policy`.
+/// The setters of every type that has a `policy`, by topic.
 macro_rules! options {
-    () => {
+    (judging) => {
         /// Adds a normalizer, which may change the value after it was parsed and before it
         /// is validated: fill in what an agent inherits, make paths absolute, sort a list.
         ///
@@ -205,7 +205,8 @@ macro_rules! options {
             restart_only.add(path.into(), policy, differs);
             self
         }
-
+    };
+    (notifying) => {
         /// Adds a closure that is notified of every change, after readers see it. An
         /// error that it returns is reported; the change stays, and the others are
         /// notified, too. It is not called for the first load. It is known by the place
@@ -311,7 +312,8 @@ macro_rules! options {
             self.policy.on_commit_error = policy;
             self
         }
-
+    };
+    (keeping) => {
         /// Takes an edit that changes bytes but not the value (comments, order, white
         /// space) for no change: the status shows its digest, there is no new
         /// version, and no listener is called. Snapshots keep the digest of the bytes
@@ -351,7 +353,8 @@ macro_rules! options {
             self.policy.probation = Some($crate::engine::Trial::new(window, check));
             self
         }
-
+    };
+    (reading) => {
         /// How long to wait between polls if nothing is under way. Default 1 s.
         pub fn interval(mut self, interval: core::time::Duration) -> Self {
             self.policy.interval = interval;

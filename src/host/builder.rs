@@ -52,7 +52,7 @@ pub struct Builder<T: Send + Sync + 'static, W: Watched = Files> {
     last_good: Option<LastGood>,
 }
 
-/// What is said of files.
+/// Sources.
 impl<T: Send + Sync + 'static> Builder<T, Files> {
     /// Adds a source that takes precedence over those that were added before it. Mappings
     /// are merged key by key; anything else replaces; an explicit `null` removes. All of
@@ -137,9 +137,30 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             last_good: None,
         }
     }
+}
 
-    options!();
+/// Judging a configuration: normalize it, validate it, name what needs a restart.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
+    options!(judging);
+}
 
+/// Notifying the program of a change.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
+    options!(notifying);
+}
+
+/// What counts as a change, what is remembered, and when to go back.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
+    options!(keeping);
+}
+
+/// How often to poll, and how to read.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
+    options!(reading);
+}
+
+/// Building state from a configuration.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// Builds something from every configuration that is valid, before any
     /// listener is asked: clients, pools, compiled rules. What readers get is
     /// [`Built`]: both together, so that nobody mixes a configuration and a client
@@ -208,7 +229,10 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             last_good: self.last_good,
         }
     }
+}
 
+/// Loading, and what a start falls back to.
+impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// How long [`load`](Self::load) waits for a source that keeps changing, or, with
     /// `wait_for_files`, for one that is not there yet. Default 10 s.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
