@@ -101,7 +101,7 @@ impl<T: 'static> Engine<T> {
             Ok(Admitted::Names(names)) => self.wants(names, &document, watch),
             Err(refusal) => {
                 let retry = refusal.may_pass_later.then(|| self.back_off());
-                let restart = refusal.restart.as_slice().into();
+                let restart = shared(&refusal.restart);
                 self.reject(rejected(refusal, &document), retry, restart, watch)
             }
         }
@@ -244,6 +244,14 @@ impl<T: 'static> Engine<T> {
         }
         self.discard(gone);
         outcome
+    }
+}
+
+/// Shares a list; an empty one takes no memory.
+fn shared(list: &[Arc<str>]) -> Arc<[Arc<str>]> {
+    match list.is_empty() {
+        true => Arc::default(),
+        false => list.into(),
     }
 }
 

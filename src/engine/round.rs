@@ -347,7 +347,10 @@ impl<T: 'static> Engine<T> {
         let Some(active) = self.active().filter(|_| self.source.is_current()) else {
             return;
         };
-        let from_disk = self.history.known_from_disk();
+        let mut from_disk = self.history.known_from_disk().peekable();
+        if from_disk.peek().is_none() {
+            return;
+        }
         let shown = from_disk.filter(|kept| self.is_same(kept, active));
         let shown: Vec<_> = shown.map(|kept| kept.version()).collect();
         self.history.shown(&shown);
