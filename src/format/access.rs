@@ -73,9 +73,10 @@ impl Entries<'_> {
         let [key, _, rest @ ..] = self.ids else {
             return;
         };
-        let is_at_top = self.de.trail.above.is_none();
-        let is_no_field = self.known.is_some_and(|known| !known.contains(&SCHEMA));
-        if is_at_top && is_no_field && self.de.tree().scalar(*key) == Some(SCHEMA) {
+        if self.de.trail.above.is_some() || self.de.tree().scalar(*key) != Some(SCHEMA) {
+            return;
+        }
+        if self.known.is_some_and(|known| !known.contains(&SCHEMA)) {
             self.ids = rest;
         }
     }
