@@ -31,7 +31,7 @@ pub(super) struct Core<T> {
     pub(super) engine: Engine<T>,
     pub(super) detector: Box<dyn Detector + Send>,
     pub(super) last_good: Option<LastGood>,
-    /// What belongs to this process, and is laid over the last known good, too.
+    /// The layers of this process, merged into the last known good, too.
     pub(super) fixed: Arc<[Layer]>,
     #[cfg(feature = "otel")]
     pub(super) telemetry: Option<Telemetry>,

@@ -1,8 +1,8 @@
 //! The last known good document on disk: what a program may start from when its
 //! source is missing or refused.
 //!
-//! It is written so that whoever looks, also after a crash or a power cut, finds
-//! the old one or the new one and nothing else: into a temporary file of its own,
+//! It is written so that a reader finds the old one or the new one, whole, also
+//! after a crash or a power cut: into a temporary file of its own,
 //! flushed, renamed into place, and the folder flushed (the way of `rename(2)`,
 //! and of every database that survives). When it is written and when it is read is
 //! `reloader.rs`'s.
