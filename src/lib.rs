@@ -71,6 +71,8 @@
 //!   `serde_yaml`.
 //! - `schema`: a JSON Schema of a configuration, by `schemars`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
+//! - `stream`: [`Handle::changes`](Handle), a `futures_core::Stream`. Awaiting a change
+//!   ([`Handle::changed`]) needs no feature, and no runtime.
 //! - `signal`: SIGHUP as "reload now", on Unix.
 //! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
 //!   and without `yaml`, too. ([`Yaml`] is then the name of a format that reads no YAML.)
@@ -105,15 +107,17 @@ pub use engine::{
 };
 #[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};
+#[cfg(feature = "stream")]
+pub use host::Changes;
 #[cfg(all(feature = "std", feature = "reading"))]
 pub use host::EnvSource;
 #[cfg(feature = "schema")]
 pub use host::json_schema;
 #[cfg(feature = "std")]
 pub use host::{
-    Builder, Checked, DirSource, FileDetector, FileSource, Files, Handle, KeySource, LoadError,
-    Loaded, LoadedPart, NamedFiles, Own, Part, Reader, Reloader, Source, Subscription, Waited,
-    WaitedPart, Watched,
+    Builder, Changed, Checked, DirSource, FileDetector, FileSource, Files, Handle, KeySource,
+    LoadError, Loaded, LoadedPart, NamedFiles, Own, Part, Reader, Reloader, Source, Stopped,
+    Subscription, Waited, WaitedPart, Watched,
 };
 
 /// The README's example, compiled with the tests.

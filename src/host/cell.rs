@@ -7,10 +7,11 @@ use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+use super::changed::{self, Stopped, Waiting};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
-use super::sync::{AtomicUsize, Condvar, Mutex, Ordering, RwLock};
+use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, RwLock};
 use super::thread::Signal;
 use crate::engine::{Digest, Document, Effective, Place, Snapshot, Version};
 
@@ -26,8 +27,8 @@ pub(crate) struct Cell<T> {
     number: AtomicUsize,
     /// Says whether anything can still come.
     signal: Arc<Signal>,
-    /// Those who wait do so under this lock; it holds nothing.
-    gate: Mutex<()>,
+    /// Those who wait do so under this lock: threads for the condition, tasks to be woken.
+    gate: Mutex<Waiting>,
     newer: Condvar,
 }
 
@@ -37,7 +38,7 @@ impl<T> Cell<T> {
             number: AtomicUsize::new(number_of(&first)),
             active: RwLock::new(first),
             signal,
-            gate: Mutex::new(()),
+            gate: Mutex::new(Waiting::default()),
             newer: Condvar::new(),
         }
     }
@@ -68,20 +69,33 @@ impl<T> Cell<T> {
     /// will see it, or waits already, and will be called. Without that the call
     /// could fall in between.
     pub(crate) fn call_waiters(&self) {
-        drop(self.gate.lock());
+        let tasks = self.waiting().take();
         self.newer.notify_all();
+        changed::wake(tasks);
+    }
+
+    pub(super) fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.gate.lock()
+    }
+
+    /// Returns a snapshot newer than `than`, or that none can come any more; `None` if one
+    /// may still come.
+    pub(super) fn newer(&self, than: Version) -> Option<Result<Loaded<T>, Stopped>> {
+        let active = self.load();
+        if active.version() > than {
+            return Some(Ok(Loaded(active)));
+        }
+        self.signal.is_stopping().then_some(Err(Stopped))
     }
 
     /// Waits for a snapshot newer than `than`. Without a deadline it waits for ever.
     pub(crate) fn wait_newer_until(&self, than: Version, deadline: Option<Instant>) -> Waited<T> {
         let mut gate = self.gate.lock();
         loop {
-            let active = self.load();
-            if active.version() > than {
-                return Waited::Newer(Loaded(active));
-            }
-            if self.signal.is_stopping() {
-                return Waited::Stopped;
+            match self.newer(than) {
+                Some(Ok(newer)) => return Waited::Newer(newer),
+                Some(Err(Stopped)) => return Waited::Stopped,
+                None => {}
             }
             let left = match deadline {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
@@ -402,14 +416,14 @@ impl<T> fmt::Debug for Reader<T> {
 /// Every interleaving of a writer and readers, by loom. Run with
 /// `RUSTFLAGS="--cfg loom" cargo test --lib --release loom`.
 #[cfg(all(test, loom))]
-mod loom_tests {
+pub(super) mod loom_tests {
     use super::super::std::sync::Arc;
     use super::*;
     use loom::thread;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn snapshot(n: u64) -> Arc<Snapshot<u64>> {
+    pub(in super::super) fn snapshot(n: u64) -> Arc<Snapshot<u64>> {
         let document = Document::single("loom", []);
         Arc::new(Snapshot::new(
             n,

@@ -7,6 +7,7 @@ extern crate std;
 
 mod builder;
 mod cell;
+mod changed;
 mod check;
 mod clock;
 mod core;
@@ -34,6 +35,9 @@ mod watch;
 
 pub use builder::Builder;
 pub use cell::{Handle, Loaded, Reader, Waited};
+#[cfg(feature = "stream")]
+pub use changed::Changes;
+pub use changed::{Changed, Stopped};
 pub use check::Checked;
 pub use file::FileDetector;
 pub use load::LoadError;

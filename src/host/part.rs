@@ -3,11 +3,14 @@
 
 use core::any::Any;
 use core::fmt;
+use core::future::Future;
 use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
 use core::time::Duration;
 
 use super::cell::{Cell, Handle, Waited};
+use super::changed::Stopped;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
@@ -31,7 +34,12 @@ trait Wholes: Send + Sync {
 
     /// Waits for a newer one.
     fn wait(&self, than: Version, deadline: Option<Instant>) -> Result<Whole, WaitedPart>;
+
+    /// Returns a future of a newer one.
+    fn changed(self: Arc<Self>, than: Version) -> NewerWhole;
 }
+
+type NewerWhole = Pin<Box<dyn Future<Output = Result<Whole, Stopped>> + Send>>;
 
 impl<T: Send + Sync + 'static> Wholes for Cell<T> {
     fn load(&self) -> Whole {
@@ -44,6 +52,11 @@ impl<T: Send + Sync + 'static> Wholes for Cell<T> {
             Waited::TimedOut => Err(WaitedPart::TimedOut),
             Waited::Stopped => Err(WaitedPart::Stopped),
         }
+    }
+
+    fn changed(self: Arc<Self>, than: Version) -> NewerWhole {
+        let changed = Handle::new(self).changed(than);
+        Box::pin(async { changed.await.map(|newer| Whole::of(newer.into())) })
     }
 }
 
@@ -172,17 +185,49 @@ impl<P: ?Sized> Part<P> {
                 Ok(whole) => whole,
                 Err(over) => return over,
             };
-            let new = LoadedPart {
-                whole,
-                select: self.select.clone(),
-            };
-            let differs = **seen != *new;
-            // Also if it is equal, so that an old snapshot is not held for nothing.
-            *seen = new;
-            if differs {
+            if self.differs(seen, whole) {
                 return WaitedPart::Changed;
             }
         }
+    }
+
+    /// The same as [`wait_changed`](Self::wait_changed), without blocking a thread and
+    /// without a time-out: waits until the active part differs from the one that was
+    /// `seen`. As [`Handle::changed`] it needs no runtime and may be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`]: it did not change, and the [`Reloader`](crate::Reloader) was stopped
+    /// or dropped.
+    ///
+    /// # Panics
+    ///
+    /// If `select` does, or the comparison.
+    pub async fn changed(&self, seen: &mut LoadedPart<P>) -> Result<(), Stopped>
+    where
+        P: PartialEq,
+    {
+        loop {
+            let whole = self.cell.clone().changed(seen.version()).await?;
+            if self.differs(seen, whole) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns whether the part differs from the one that was seen, which it then is.
+    fn differs(&self, seen: &mut LoadedPart<P>, whole: Whole) -> bool
+    where
+        P: PartialEq,
+    {
+        let new = LoadedPart {
+            whole,
+            select: self.select.clone(),
+        };
+        let differs = **seen != *new;
+        // Also if it is equal, so that an old snapshot is not held for nothing.
+        *seen = new;
+        differs
     }
 }
 
