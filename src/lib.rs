@@ -34,12 +34,12 @@
 //! assert_eq!(config.load().greeting, "hello");
 //!
 //! std::fs::write(&path, "greeting: good day\ntimeout_s: 30\n")?;
-//! reloader.reload(std::time::Duration::from_secs(5))?; // or start() a thread
+//! reloader.reload(std::time::Duration::from_secs(5)); // or start() a thread
 //! assert_eq!(config.load().greeting, "good day");
 //!
 //! std::fs::write(&path, "greeting: oh no\ntimeout_s: soon\n")?;
-//! println!("{:?}", reloader.reload(std::time::Duration::from_secs(5))?);
-//! // Rejected(… config.yaml:2:12: timeout_s: expected a whole number …)
+//! println!("{}", reloader.reload(std::time::Duration::from_secs(5)));
+//! // attempt 3 (reload): rejected: … config.yaml:2:12: timeout_s: expected a whole number
 //! assert_eq!(config.load().greeting, "good day");
 //! # Ok(())
 //! # }
@@ -74,6 +74,8 @@
 //! - `stream`: [`Handle::changes`](Handle), a `futures_core::Stream`. Awaiting a change
 //!   ([`Handle::changed`]) needs no feature, and no runtime.
 //! - `signal`: SIGHUP as "reload now", on Unix.
+//! - `systemd` (implies `signal`): what systemd expects of a service with
+//!   `Type=notify-reload`, on Linux.
 //! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
 //!   and without `yaml`, too. ([`Yaml`] is then the name of a format that reads no YAML.)
 
@@ -98,12 +100,12 @@ pub mod how_it_works {}
 pub mod testing;
 
 pub use engine::{
-    BoxError, Built, Catch, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Effective, Engine, EntryChange, Event, Failure, Final, Format,
-    Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile, Notes,
-    OnCommitError, OnRestart, Outcome, Panicked, PendingRestart, Place, Probation, Rejection,
-    Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status, UnknownKeys,
-    Version, Violation,
+    BoxError, Built, Catch, Cause, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
+    Difference, Digest, Document, Doing, Effective, Engine, EntryChange, Event, Failure, Final,
+    Format, Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile,
+    Notes, OnCommitError, OnRestart, Outcome, Panicked, PendingRestart, Phase, Place, Probation,
+    Receipt, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status,
+    Timing, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};

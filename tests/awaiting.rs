@@ -68,7 +68,7 @@ fn world(text: &str) -> (tempfile::TempDir, std::path::PathBuf, Reloader<String>
 
 fn change(reloader: &Reloader<String>, path: &std::path::Path, text: &str) {
     save(path, text);
-    reloader.reload(DEADLINE).unwrap();
+    reloader.reload(DEADLINE).outcome.unwrap();
     assert_eq!(*reloader.handle().load(), text);
 }
 
@@ -83,7 +83,7 @@ fn g07_a_change_wakes_the_task_that_awaits_it() {
     assert_eq!(*block_on(first).unwrap(), "one", "there is one already");
     let mut changed = handle.changed(handle.load().version());
     assert!(poll(&mut changed, &waker).is_pending());
-    reloader.reload(DEADLINE).unwrap();
+    reloader.reload(DEADLINE).outcome.unwrap();
     assert_eq!(count.get(), 0, "nothing changed");
     // The task moved: its last waker counts, and the one before is let go.
     assert!(poll(&mut changed, &second).is_pending());

@@ -462,7 +462,8 @@ fn g06_no_secret_is_said_wherever_it_stands() {
         let found = bench.judge(document);
         check(&text, &found);
         judged += 1;
-        refused += usize::from(found.contains("problem"));
+        // The status tells of earlier documents, too; the log line is of this one.
+        refused += usize::from(found.contains("keeping v"));
     }
     assert!(
         refused > 3000 && refused < 9990,

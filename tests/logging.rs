@@ -81,10 +81,12 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     let loaded = format!("loaded v1 sha256:0e6fc4fedd94, from {name}");
     assert_eq!(lines(), [(Level::Info, loaded)]);
     let origin: String = name.to_string().chars().take(19).collect();
-    let beside = |version: u64, digest: &str| format!("version={version} digest=sha256:{digest}");
+    let beside = |attempt: u64, version: u64, digest: &str| {
+        format!("attempt={attempt} version={version} digest=sha256:{digest}")
+    };
     assert_eq!(
         pairs(),
-        [format!("{} origin={origin}", beside(1, "0e6fc4fedd94"))]
+        [format!("{} origin={origin}", beside(1, 1, "0e6fc4fedd94"))]
     );
 
     // Each state lasts for many looks, and is told once.
@@ -118,7 +120,7 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
     assert_eq!(look(), [(Level::Warn, invalid)]);
     let refused = format!(
         "{} stage=validate origin={origin}",
-        beside(2, "abcb277419be")
+        beside(4, 2, "abcb277419be")
     );
     assert_eq!(pairs(), [refused]);
 

@@ -572,7 +572,7 @@ fn listeners_may_call_back_into_the_reloader() {
         .on_commit(move |_| {
             let reloader = inside.get().unwrap().upgrade().unwrap();
             let polled = reloader.poll_once();
-            let reloaded = reloader.reload(Duration::from_secs(60));
+            let reloaded = reloader.reload(Duration::from_secs(60)).outcome;
             let status = reloader.status();
             assert!(status.in_poll_since.is_some());
             assert_eq!(status.version, Some(Version::new(2)));

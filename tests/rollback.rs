@@ -482,7 +482,7 @@ mod host {
             let status = reloader.status();
             status.quarantined.is_some() && status.last_poll > status.applied_at
         });
-        assert_eq!(reloader.reload(DEADLINE), Ok(Outcome::Quarantined));
+        assert_eq!(reloader.reload(DEADLINE).outcome, Ok(Outcome::Quarantined));
         assert_eq!(*handle.load().value(), 1);
         save(&path, "3");
         wait_until("3", || *handle.load().value() == 3);
@@ -546,7 +546,7 @@ mod host {
                     while !done.load(Ordering::Relaxed) {
                         match n {
                             0 => drop(reloader.rollback()),
-                            1 => drop(reloader.reload(ms(5))),
+                            1 => drop(reloader.reload(ms(5)).outcome),
                             2 => drop(reloader.poll_once()),
                             _ => {}
                         }

@@ -212,7 +212,7 @@ mod calling_back {
             assert_eq!(r.poll_once(), Ok(Outcome::Busy))
         }),
         ("reload", |r| {
-            assert_eq!(r.reload(Duration::from_secs(60)), Ok(Outcome::Busy));
+            assert_eq!(r.reload(Duration::from_secs(60)).outcome, Ok(Outcome::Busy));
         }),
         ("rollback", |r| {
             assert_eq!(r.rollback(), Err(RollbackError::InsideCallback));

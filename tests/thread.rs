@@ -171,7 +171,7 @@ fn g19_stop_also_waits_for_a_look_of_another_thread() {
     save(&path, &pair(2));
     let stopped = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| reloader.reload(DEADLINE).unwrap());
+        scope.spawn(|| reloader.reload(DEADLINE).outcome.unwrap());
         has_entered.recv_timeout(DEADLINE).unwrap();
         scope.spawn(|| {
             reloader.stop();
@@ -319,7 +319,7 @@ fn g19_a_reload_that_waits_for_the_file_to_settle_ends_with_stop() {
         .unwrap();
     save(&path, &pair(2));
     thread::scope(|scope| {
-        let reload = scope.spawn(|| reloader.reload(DEADLINE));
+        let reload = scope.spawn(|| reloader.reload(DEADLINE).outcome);
         wait_until("it settles", || reloader.status().settling_since.is_some());
         reloader.stop();
         let before = called.load(Ordering::SeqCst);
@@ -331,7 +331,7 @@ fn g19_a_reload_that_waits_for_the_file_to_settle_ends_with_stop() {
         }
     });
     // The next one is somebody's own wish.
-    let outcome = reloader.reload(DEADLINE).unwrap();
+    let outcome = reloader.reload(DEADLINE).outcome.unwrap();
     assert!(matches!(outcome, Outcome::Applied(_) | Outcome::Unchanged));
     assert!(called.load(Ordering::SeqCst));
 }
@@ -420,13 +420,13 @@ fn g11_reload_waits_out_settling_and_tells_the_truth_each_time() {
         })
         .load()
         .unwrap();
-    assert_eq!(reloader.reload(DEADLINE), Ok(Outcome::Unchanged));
+    assert_eq!(reloader.reload(DEADLINE).outcome, Ok(Outcome::Unchanged));
     save(&path, &pair(2));
-    let applied = reloader.reload(DEADLINE).unwrap();
+    let applied = reloader.reload(DEADLINE).outcome.unwrap();
     assert!(matches!(applied, Outcome::Applied(v) if v.get() == 2));
     save(&path, &pair(3));
     for _ in 0..3 {
-        let outcome = reloader.reload(DEADLINE).unwrap();
+        let outcome = reloader.reload(DEADLINE).outcome.unwrap();
         let Outcome::Rejected(rejection) = outcome else {
             panic!("{outcome:?}");
         };
@@ -436,14 +436,14 @@ fn g11_reload_waits_out_settling_and_tells_the_truth_each_time() {
     }
     // The file is as it was, but the world has changed.
     fit.store(true, Ordering::SeqCst);
-    let applied = reloader.reload(DEADLINE).unwrap();
+    let applied = reloader.reload(DEADLINE).outcome.unwrap();
     assert!(matches!(applied, Outcome::Applied(_)), "{applied:?}");
 
     save(&path, &pair(4));
-    let outcome = reloader.reload(Duration::ZERO).unwrap();
+    let outcome = reloader.reload(Duration::ZERO).outcome.unwrap();
     assert!(matches!(outcome, Outcome::Settling { .. }), "{outcome:?}");
     fs::remove_file(&path).unwrap();
-    assert!(reloader.reload(DEADLINE).is_err());
+    assert!(reloader.reload(DEADLINE).outcome.is_err());
 }
 
 #[test]
@@ -484,7 +484,7 @@ fn g15_many_who_look_at_once_never_bring_back_an_older_value() {
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
                     if n == 0 {
-                        reloader.reload(ms(10)).unwrap();
+                        reloader.reload(ms(10)).outcome.unwrap();
                     } else {
                         reloader.poll_once().unwrap();
                     }

@@ -115,7 +115,7 @@ impl Gateway {
 
     /// The true outcome, also the second time it is asked.
     fn reload(&self) -> (u16, String) {
-        let (status, body) = match self.reloader.reload(PATIENCE) {
+        let (status, body) = match self.reloader.reload(PATIENCE).outcome {
             Ok(Outcome::Applied(version)) => (200, json!({"applied": version.get()})),
             Ok(Outcome::Unchanged) => (200, json!({"unchanged": true})),
             Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => {

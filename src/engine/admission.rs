@@ -18,7 +18,8 @@ use super::limits::Limits;
 use super::listener::BoxError;
 use super::named::{NamedFile, Names};
 use super::notes::{Notes, UnknownKeys};
-use super::observer::{Phase, Step, during};
+use super::observer::{OnStep, Section, during};
+use super::receipt::Phase;
 use super::report::{Place, Report, Violation};
 use super::snapshot::Snapshot;
 
@@ -92,7 +93,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) catch: Catch,
     pub(crate) limits: Limits,
     pub(crate) unknown_keys: UnknownKeys,
-    pub(crate) on_step: &'a mut dyn FnMut(Step),
+    pub(crate) on_step: &'a mut OnStep<'a>,
 }
 
 /// Where values come from: a parser, or an admission and what is built from it.
@@ -231,8 +232,8 @@ impl<T: 'static> Admission<T> {
             active: known.active.as_ref().map(|active| active.value),
             tree: notes.tree.as_deref(),
         };
-        let run = |_: &mut dyn FnMut(Step)| self.checks.run(value, &beside);
-        during(rules.on_step, Phase::Validate, run)
+        let run = |_: &mut OnStep<'_>| self.checks.run(value, &beside);
+        during(rules.on_step, Section::Phase(Phase::Validate), run)
     }
 
     /// Returns whether any field takes effect only at a start.
@@ -305,7 +306,7 @@ impl<T> Source<T> for Parser<T> {
             .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
         let (catch, limits) = (rules.catch, rules.limits);
-        let parsed = during(rules.on_step, Phase::Parse, |_| {
+        let parsed = during(rules.on_step, Section::Phase(Phase::Parse), |_| {
             guarded(catch, || self.0.parse(document, &limits, notes))
         });
         if rules.unknown_keys == UnknownKeys::Allow {
@@ -422,7 +423,7 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         };
         let catch = rules.catch;
         let previous = known.active.as_ref().map(|built| &built.value.state);
-        let built = during(rules.on_step, Phase::Build, |_| {
+        let built = during(rules.on_step, Section::Phase(Phase::Build), |_| {
             call_build(catch, || (self.build)(&config, previous, document))
         });
         match built {

@@ -26,7 +26,7 @@ use super::jitter::Jitter;
 use super::judge::rejected;
 use super::listener::BoxError;
 use super::notes::Notes;
-use super::observer::{Nobody, Observer, Phase, Step};
+use super::observer::{Nobody, Observer, Section, Step};
 use super::outcome::Outcome;
 use super::policy::{Policy, SHORTEST_PAUSE, options};
 use super::report::Violation;
@@ -286,9 +286,9 @@ impl<T: 'static> Engine<T> {
             return Ok(version);
         }
         let mut notes = Notes::masked_by(&self.policy.masks);
-        watch.step(Step::Begins(Phase::LastGood));
+        watch.step(Step::Begins(Section::LastGood));
         let admitted = self.admit(&document, &mut notes, watch);
-        watch.step(Step::Ends(Phase::LastGood));
+        watch.step(Step::Ends(Section::LastGood));
         let value = match admitted {
             Ok(Admitted::New(value)) => value,
             Ok(Admitted::Names(_)) => {

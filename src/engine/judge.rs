@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::error::{Rejection, Stage};
 use super::event::Event;
 use super::notes::Notes;
-use super::observer::{Observer, Phase, Step};
+use super::observer::{Observer, Section, Step};
 use super::outcome::Outcome;
 use super::report::{Place, Report, Violation};
 use super::retry::Retry;
@@ -80,9 +80,9 @@ impl<T: 'static> Engine<T> {
             }
             Verdict::New { .. } | Verdict::Rejected(_) => {
                 let document = seen.document.clone();
-                watch.step(Step::Begins(Phase::Attempt));
+                watch.step(Step::Begins(Section::Attempt));
                 let outcome = self.judge(document, watch);
-                watch.step(Step::Ends(Phase::Attempt));
+                watch.step(Step::Ends(Section::Attempt));
                 outcome
             }
         }

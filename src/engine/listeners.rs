@@ -10,6 +10,7 @@ use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::change::Change;
 use super::error::ListenerError;
 use super::listener::{BoxError, Listener};
+use super::observer::{OnStep, Section, during};
 
 /// Which listener, for those that come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +72,23 @@ impl<T> Listeners<T> {
         &mut self,
         catch: Catch,
         change: &Change<T>,
+        on_step: &mut OnStep<'_>,
     ) -> Result<(), ListenerError> {
         for index in 0..self.0.len() {
             let Registered { name, listener, .. } = &mut self.0[index];
-            let Err(reason) = reason_of(catch, || listener.prepare(change)) else {
+            let called = during(on_step, Section::Listener(name), |_| {
+                reason_of(catch, || listener.prepare(change))
+            });
+            let Err(reason) = called else {
                 continue;
             };
             let veto = ListenerError::new(name.clone(), reason);
             for earlier in self.0[..index].iter_mut().rev() {
                 // There is nothing to be done about a panic here: the change
                 // does not happen either way.
-                let _ = guarded(catch, || earlier.listener.abort(change));
+                let _ = during(on_step, Section::Listener(&earlier.name), |_| {
+                    guarded(catch, || earlier.listener.abort(change))
+                });
             }
             return Err(veto);
         }
@@ -89,10 +96,15 @@ impl<T> Listeners<T> {
     }
 
     /// The second phase: everyone is notified, whatever the others say.
-    pub(crate) fn commit(&mut self, catch: Catch, change: &Change<T>) -> Vec<ListenerError> {
+    pub(crate) fn commit(
+        &mut self,
+        catch: Catch,
+        change: &Change<T>,
+        on_step: &mut OnStep<'_>,
+    ) -> Vec<ListenerError> {
         let mut errors = Vec::new();
         for Registered { name, listener, .. } in &mut self.0 {
-            errors.extend(commit_one(catch, name, &mut **listener, change));
+            errors.extend(commit_one(catch, name, &mut **listener, change, on_step));
         }
         errors
     }
@@ -104,8 +116,12 @@ pub(crate) fn commit_one<T>(
     name: &Arc<str>,
     listener: &mut dyn Listener<T>,
     change: &Change<T>,
+    on_step: &mut OnStep<'_>,
 ) -> Option<ListenerError> {
-    let reason = reason_of(catch, || listener.commit(change)).err()?;
+    let called = during(on_step, Section::Listener(name), |_| {
+        reason_of(catch, || listener.commit(change))
+    });
+    let reason = called.err()?;
     Some(ListenerError::new(name.clone(), reason))
 }
 

@@ -42,6 +42,7 @@ pub(crate) mod path;
 mod policy;
 mod poll;
 mod probation;
+mod receipt;
 mod report;
 mod restart;
 mod retry;
@@ -90,6 +91,9 @@ pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
+#[cfg(all(unix, feature = "signal"))]
+pub(crate) use receipt::What;
+pub use receipt::{Cause, Doing, Phase, Receipt, Timing};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
 #[cfg(feature = "reading")]

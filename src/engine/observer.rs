@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use super::event::Event;
 use super::listener::Listener;
 use super::listeners::ListenerId;
+use super::receipt::Phase;
 use super::snapshot::Snapshot;
 
 /// A stretch of the way from a document to the active snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum Section<'a> {
     /// All of it: a document is judged.
     Attempt,
     /// All of it: older content becomes active again. Within an attempt it is a part of
@@ -20,18 +21,16 @@ pub(crate) enum Phase {
     Rollback,
     /// All of it: a start from the last known good.
     LastGood,
-    Parse,
-    Validate,
-    Build,
-    Prepare,
-    Commit,
+    Phase(Phase),
+    /// A listener is called.
+    Listener(&'a Arc<str>),
 }
 
-/// A phase begins or ends. Phases nest.
+/// A section begins or ends. Sections nest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Begins(Phase),
-    Ends(Phase),
+pub(crate) enum Step<'a> {
+    Begins(Section<'a>),
+    Ends(Section<'a>),
 }
 
 /// A listener that joins or leaves between two rounds.
@@ -54,8 +53,8 @@ pub(crate) struct Joining<T> {
 
 /// What the engine's surroundings do while it works. It must not panic.
 pub(crate) trait Observer<T> {
-    /// A phase begins or ends.
-    fn step(&mut self, step: Step) {
+    /// A section begins or ends.
+    fn step(&mut self, step: Step<'_>) {
         let _ = step;
     }
 
@@ -80,14 +79,17 @@ pub(crate) struct Nobody;
 
 impl<T> Observer<T> for Nobody {}
 
-/// Marks the beginning and the end of a phase around `f`.
+/// Who hears of each step.
+pub(crate) type OnStep<'a> = dyn FnMut(Step<'_>) + 'a;
+
+/// Marks the beginning and the end of a section around `f`.
 pub(crate) fn during<R>(
-    on_step: &mut dyn FnMut(Step),
-    phase: Phase,
-    f: impl FnOnce(&mut dyn FnMut(Step)) -> R,
+    on_step: &mut OnStep<'_>,
+    section: Section<'_>,
+    f: impl FnOnce(&mut OnStep<'_>) -> R,
 ) -> R {
-    on_step(Step::Begins(phase));
+    on_step(Step::Begins(section));
     let result = f(on_step);
-    on_step(Step::Ends(phase));
+    on_step(Step::Ends(section));
     result
 }

@@ -19,8 +19,9 @@ use super::history::Worth;
 use super::listener::OnCommitError;
 use super::listeners::commit_one;
 use super::notes::Notes;
-use super::observer::{Joining, Membership, Observer, Phase, Step, during};
+use super::observer::{Joining, Membership, Observer, Section, Step, during};
 use super::outcome::Outcome;
+use super::receipt::Phase;
 use super::report::Violation;
 use super::snapshot::Snapshot;
 use super::source::{Quarantined, Verdict};
@@ -63,7 +64,7 @@ impl<T: 'static> Engine<T> {
         let mut errors = Vec::new();
         for member in members {
             match member {
-                Membership::Joins(joining) => errors.extend(self.joins(joining)),
+                Membership::Joins(joining) => errors.extend(self.joins(joining, watch)),
                 Membership::Leaves(id) => {
                     let removed = self.policy.listeners.remove(id);
                     self.discard(removed);
@@ -74,7 +75,7 @@ impl<T: 'static> Engine<T> {
         !errors.is_empty()
     }
 
-    fn joins(&mut self, joining: Joining<T>) -> Option<ListenerError> {
+    fn joins(&mut self, joining: Joining<T>, watch: &mut dyn Observer<T>) -> Option<ListenerError> {
         let Joining {
             id,
             name,
@@ -85,7 +86,10 @@ impl<T: 'static> Engine<T> {
         let error = match new.cloned() {
             Some(new) => {
                 let change = Change { old, new };
-                let error = commit_one(self.policy.catch, &name, &mut *listener, &change);
+                let (catch, commit) = (self.policy.catch, Section::Phase(Phase::Commit));
+                let error = during(&mut |step| watch.step(step), commit, |on_step| {
+                    commit_one(catch, &name, &mut *listener, &change, on_step)
+                });
                 self.discard(change);
                 error
             }
@@ -201,12 +205,14 @@ impl<T: 'static> Engine<T> {
     ) -> Result<(), ListenerError> {
         self.attend(watch);
         let catch = self.policy.catch;
-        during(&mut |step| watch.step(step), Phase::Prepare, |_| {
-            self.policy.listeners.prepare(catch, change)
+        let prepare = Section::Phase(Phase::Prepare);
+        during(&mut |step| watch.step(step), prepare, |on_step| {
+            self.policy.listeners.prepare(catch, change, on_step)
         })?;
         self.publish(candidate, watch);
-        let errors = during(&mut |step| watch.step(step), Phase::Commit, |_| {
-            self.policy.listeners.commit(catch, change)
+        let commit = Section::Phase(Phase::Commit);
+        let errors = during(&mut |step| watch.step(step), commit, |on_step| {
+            self.policy.listeners.commit(catch, change, on_step)
         });
         self.listeners_failed(&errors, watch);
         Ok(())
@@ -390,9 +396,9 @@ impl<T: 'static> Engine<T> {
             event,
         };
         let change = Change { old, new };
-        watch.step(Step::Begins(Phase::Rollback));
+        watch.step(Step::Begins(Section::Rollback));
         let done = self.round(&change, candidate, watch);
-        watch.step(Step::Ends(Phase::Rollback));
+        watch.step(Step::Ends(Section::Rollback));
         self.discard(change);
         done.map(|()| version).map_err(|veto| {
             let report = Violation::new("", veto.to_string()).into();

@@ -2,6 +2,7 @@
 //! state when it is asked for, and never stored there.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -9,6 +10,7 @@ use super::digest::Digest;
 use super::error::{DetectError, ListenerError, Rejection};
 use super::event::Joined;
 use super::moment::{Moment, WallClock};
+use super::receipt::{Doing, Receipt};
 use super::report::{OneLine, Violation};
 use super::restart::PendingRestart;
 use super::version::Version;
@@ -143,6 +145,11 @@ pub struct Status {
     /// Since when a poll is under way, if one is. One that does not end is a
     /// callback or a file system that hangs.
     pub in_poll_since: Option<Duration>,
+    /// Which phase or listener that poll is in, if it is in one: what hangs, by name. An
+    /// engine alone does not know.
+    pub doing: Option<Doing>,
+    /// The receipts of the last 32 attempts, the newest last. An engine alone has none.
+    pub receipts: Vec<Arc<Receipt>>,
     /// The clock on the wall, for people. An engine alone has none.
     pub(crate) clock: Option<WallClock>,
 }
@@ -248,8 +255,13 @@ impl Status {
         }
         if let Some(since) = self.in_poll_since {
             write!(f, "\na poll is under way since {}", self.moment(since))?;
-            if self.hangs() {
-                f.write_str("; a callback or a file system hangs")?;
+            if let Some(doing) = &self.doing {
+                write!(f, ", in {doing} since {}", self.moment(doing.since))?;
+            }
+            match (self.hangs(), &self.doing) {
+                (false, _) => {}
+                (true, Some(_)) => f.write_str("; it hangs")?,
+                (true, None) => f.write_str("; a callback or a file system hangs")?,
             }
         }
         if let Some(error) = &self.last_good_error {

@@ -10,6 +10,7 @@ use super::core::Core;
 use super::file::FileDetector;
 use super::last_good::LastGood;
 use super::load::{First, LoadError};
+use super::logging::Log;
 use super::named::NamedFiles;
 use super::reloader::Reloader;
 use super::source::Source;
@@ -50,6 +51,7 @@ pub struct Builder<T: Send + Sync + 'static, W: Watched = Files> {
     /// Whether the first load waits for files that are not there yet.
     waits: bool,
     last_good: Option<LastGood>,
+    log: Log,
 }
 
 /// Sources.
@@ -135,6 +137,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             load_timeout: DEFAULT_LOAD_TIMEOUT,
             waits: false,
             last_good: None,
+            log: Log::default(),
         }
     }
 }
@@ -227,6 +230,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             load_timeout: self.load_timeout,
             waits: self.waits,
             last_good: self.last_good,
+            log: self.log,
         }
     }
 }
@@ -237,6 +241,14 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// `wait_for_files`, for one that is not there yet. Default 10 s.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
         self.load_timeout = timeout;
+        self
+    }
+
+    /// Writes each message to the log on one line: the problems of a rejection follow each
+    /// other, with `; ` between them. Default: a line for each, which people read faster
+    /// and some collectors take for messages of their own.
+    pub fn log_on_one_line(mut self) -> Self {
+        self.log.on_one_line = true;
         self
     }
 
@@ -358,6 +370,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             now,
             deadline,
             waits: self.waits,
+            log: self.log,
             watched,
         }
     }

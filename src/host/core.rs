@@ -8,18 +8,19 @@ use super::CATCH;
 use super::cell::Cell;
 use super::clock::Clock;
 use super::last_good::LastGood;
-use super::logging;
+use super::logging::{self, Log};
+use super::receipts::{Receipts, Recorder};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::subscriptions::Queue;
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 #[cfg(feature = "otel")]
 use super::telemetry::Telemetry;
-use super::thread::Signal;
+use super::thread::{Poller, Signal};
 use super::turn::{Turn, Wait};
 use super::watch::Watch;
 use crate::engine::{
-    DetectError, Detector, Engine, Layer, Outcome, RollbackError, Status, Version,
+    Cause, DetectError, Detector, Engine, Layer, Outcome, Receipt, RollbackError, Status, Version,
 };
 
 /// When to poll again after a poll that panicked in code of our own: a bug, but
@@ -45,14 +46,15 @@ impl<T: Send + Sync + 'static> Core<T> {
     )]
     pub(super) fn measure(
         &mut self,
-        watch: &mut Watch<'_, T>,
+        watch: &mut Watch<'_, '_, T>,
         result: &Result<Outcome, DetectError>,
     ) {
         #[cfg(feature = "otel")]
         if let Some(telemetry) = &mut self.telemetry {
             let status = self.engine.status();
+            let attempt = watch.recorder.known_attempt().unwrap_or_default();
             // A provider is not ours.
-            let _ = CATCH(&mut || telemetry.conclude(&mut watch.spans, result, &status));
+            let _ = CATCH(&mut || telemetry.conclude(&mut watch.spans, result, &status, attempt));
         }
         let _ = (watch, result);
     }
@@ -88,8 +90,13 @@ pub(super) struct Shared<T> {
     // Its own lock, so that the status can be asked for while a poll is under
     // way, also by the callback that it waits for.
     pub(super) status: Mutex<Status>,
+    pub(super) receipts: Arc<Receipts>,
+    pub(super) log: Log,
+    pub(super) poller: Poller,
     #[cfg(all(unix, feature = "signal"))]
     pub(super) hangups: super::signals::Hangups,
+    #[cfg(all(target_os = "linux", feature = "systemd"))]
+    pub(super) systemd: super::systemd::Systemd,
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
@@ -97,6 +104,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         core: Core<T>,
         cell: Arc<Cell<T>>,
         signal: Arc<Signal>,
+        receipts: Arc<Receipts>,
+        log: Log,
         now: Duration,
     ) -> Self {
         let mut status = Status::default();
@@ -110,33 +119,62 @@ impl<T: Send + Sync + 'static> Shared<T> {
             thread_alive: AtomicBool::new(false),
             subscriptions: Queue::new(),
             turn: Arc::default(),
+            receipts,
+            log,
+            poller: Poller::default(),
             #[cfg(all(unix, feature = "signal"))]
             hangups: super::signals::Hangups::default(),
+            #[cfg(all(target_os = "linux", feature = "systemd"))]
+            systemd: super::systemd::Systemd::default(),
         }
     }
 
     /// Polls if nobody else does.
     pub(super) fn try_poll(&self, now: Duration) -> Result<Outcome, DetectError> {
         match self.core.try_lock() {
-            Some(core) => self.poll(core, now, false),
+            Some(mut core) => self.poll_and_record(&mut core, now, Cause::Poll),
             None => Ok(self.busy()),
         }
+    }
+
+    fn poll_and_record(
+        &self,
+        core: &mut Core<T>,
+        now: Duration,
+        cause: Cause,
+    ) -> Result<Outcome, DetectError> {
+        let mut recorder = Recorder::new(&self.receipts, cause, now);
+        let result = self.poll(core, now, false, &mut recorder);
+        self.recorded(recorder, &result);
+        result
+    }
+
+    /// An attempt is over, if it was one.
+    fn recorded(&self, recorder: Recorder<'_>, result: &Result<Outcome, DetectError>) {
+        let receipt = recorder.conclude(result, &self.status);
+        #[cfg(all(target_os = "linux", feature = "systemd"))]
+        if let Some(receipt) = &receipt {
+            self.systemd.attempted(receipt);
+        }
+        drop(receipt);
     }
 
     /// One poll, by whoever holds the core. `asked`: somebody wants it judged
     /// anew.
     fn poll(
         &self,
-        mut core: MutexGuard<'_, Core<T>>,
+        core: &mut Core<T>,
         now: Duration,
         asked: bool,
+        recorder: &mut Recorder<'_>,
     ) -> Result<Outcome, DetectError> {
         // The owner is gone, and was told that nothing is called any more.
-        if !self.signal.begin_poll() {
+        let Ok(due) = self.signal.begin_poll() else {
             return Ok(Outcome::Busy);
-        }
+        };
+        recorder.is_due(due);
         let _inside = self.turn.enter(now);
-        let mut watch = Watch::running(&self.cell, &self.subscriptions);
+        let mut watch = Watch::running(&self.cell, &self.subscriptions, self.log, recorder);
         let Core {
             engine, detector, ..
         } = &mut *core;
@@ -146,7 +184,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             let _ = CATCH(&mut || detector.refresh());
         }
         let result = engine.poll_watched(&mut **detector, now, &mut watch);
-        self.conclude(&mut core, &mut watch, &result, now);
+        self.conclude(core, &mut watch, &result, now);
         result
     }
 
@@ -154,7 +192,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     fn conclude(
         &self,
         core: &mut Core<T>,
-        watch: &mut Watch<'_, T>,
+        watch: &mut Watch<'_, '_, T>,
         result: &Result<Outcome, DetectError>,
         now: Duration,
     ) {
@@ -180,24 +218,41 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 
     /// See [`Reloader::reload`](crate::Reloader::reload).
-    pub(super) fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
+    pub(super) fn reload(&self, timeout: Duration, cause: Cause) -> Arc<Receipt> {
+        let now = self.clock.now();
+        let mut recorder = Recorder::new(&self.receipts, cause, now).numbered();
+        let deadline = now.saturating_add(timeout);
+        let result = self.reload_until(deadline, &mut recorder);
+        let receipt = recorder.receipt(&result, &self.status);
+        #[cfg(all(target_os = "linux", feature = "systemd"))]
+        if cause != Cause::Sighup {
+            self.systemd.attempted(&receipt);
+        }
+        receipt
+    }
+
+    fn reload_until(
+        &self,
+        deadline: Duration,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<Outcome, DetectError> {
         if self.turn.is_mine() {
             return Ok(self.busy());
         }
         let stops = self.signal.stops();
-        let deadline = self.clock.now().saturating_add(timeout);
         let before = self.cell.load().version();
         let mut asked = false;
         let mut rolled_back = None;
         loop {
             let left = deadline.saturating_sub(self.clock.now());
-            let Some(core) = self.core.try_lock_for(left) else {
+            let Some(mut core) = self.core.try_lock_for(left) else {
                 return Ok(self.busy());
             };
             if self.signal.stops() != stops {
                 return Ok(Outcome::Busy);
             }
-            let outcome = self.poll(core, self.clock.now(), !asked)?;
+            let outcome = self.poll(&mut core, self.clock.now(), !asked, recorder)?;
+            drop(core);
             asked = true;
             if matches!(outcome, Outcome::RolledBack(_)) {
                 rolled_back = Some(outcome.clone());
@@ -243,7 +298,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         let now = self.clock.now();
         let _inside = self.turn.enter(now);
-        let mut watch = Watch::running(&self.cell, &self.subscriptions);
+        let mut recorder = Recorder::new(&self.receipts, Cause::Rollback, now).numbered();
+        let mut watch = Watch::running(&self.cell, &self.subscriptions, self.log, &mut recorder);
         let rolled_back = core.engine.rollback_watched(to, now, &mut watch);
         let result = match &rolled_back {
             Ok(version) => Ok(Outcome::RolledBack(*version)),
@@ -251,6 +307,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Err(_) => Ok(Outcome::Unchanged),
         };
         self.conclude(&mut core, &mut watch, &result, now);
+        self.recorded(recorder, &result);
         rolled_back
     }
 
@@ -283,6 +340,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             status.digest = Some(active.digest());
         }
         status.in_poll_since = self.turn.since();
+        self.receipts.write(&mut status, self.clock.now());
         status.clock = self.clock.on_the_wall();
         status.next_poll = self.next_poll();
         status.thread_alive = self.thread_alive.load(Ordering::Acquire);
@@ -298,16 +356,17 @@ impl<T: Send + Sync + 'static> Shared<T> {
     /// The poll of the thread: waits for its turn.
     pub(super) fn poll_on_thread(&self) {
         let polled = CATCH(&mut || {
-            let core = self.core.lock();
+            let mut core = self.core.lock();
             // It may have waited for another poll, and been stopped.
             if !self.signal.is_stopping() {
                 // What came of it is in the status and in the log.
-                let _ = self.poll(core, self.clock.now(), false);
+                let _ = self.poll_and_record(&mut core, self.clock.now(), Cause::Timer);
             }
         });
         if polled.is_err() {
             let again = self.clock.now().saturating_add(AFTER_A_PANIC);
             self.status.lock().next_poll = again;
+            self.receipts.poll_panicked();
             logging::poll_panicked();
         }
     }

@@ -9,6 +9,8 @@ use super::CATCH;
 use super::cell::Cell;
 use super::check::Checked;
 use super::core::{Core, Shared};
+use super::logging::Log;
+use super::receipts::{Receipts, Recorder};
 use super::reloader::Reloader;
 use super::std::error::Error;
 use super::std::path::Path;
@@ -19,7 +21,7 @@ use super::telemetry::Telemetry;
 use super::thread::Signal;
 use super::watch::Watch;
 use crate::engine::{
-    DetectError, DetectErrorKind, Document, OneLine, Outcome, Rejection, Snapshot,
+    Cause, DetectError, DetectErrorKind, Document, OneLine, Outcome, Rejection, Snapshot,
 };
 
 /// How soon to look again for a file that is waited for.
@@ -61,6 +63,7 @@ pub(super) struct First<T> {
     pub(super) deadline: Duration,
     /// Whether files that are not there yet are waited for.
     pub(super) waits: bool,
+    pub(super) log: Log,
     /// The sources that are watched, each with its position.
     pub(super) watched: Vec<(Arc<str>, u16)>,
 }
@@ -71,7 +74,9 @@ impl<T: Send + Sync + 'static> First<T> {
         mut self,
         wait: impl FnMut(Duration) -> Duration,
     ) -> Result<Checked<T>, LoadError> {
-        let loaded = self.load(wait, &mut Watch::loading(false))?;
+        let receipts = Receipts::default();
+        let mut recorder = Recorder::new(&receipts, Cause::Load, self.now);
+        let loaded = self.load(wait, &mut Watch::loading(None, &mut recorder))?;
         let warnings = self.core.engine.status().warnings;
         Ok(Checked::new(loaded.into(), warnings))
     }
@@ -87,7 +92,10 @@ impl<T: Send + Sync + 'static> First<T> {
             // A provider is not ours.
             let _ = CATCH(&mut || core.telemetry = Some(Telemetry::new(name.clone())));
         }
-        let mut watch = Watch::loading(true);
+        let receipts = Arc::new(Receipts::default());
+        let mut recorder = Recorder::new(&receipts, Cause::Load, self.now).numbered();
+        let log = self.log;
+        let mut watch = Watch::loading(Some(log), &mut recorder);
         let loaded = self.load(wait, &mut watch);
         let result = outcome_of(&loaded);
         let loaded = loaded.or_else(|error| self.start_from_last_good(error, &mut watch));
@@ -95,14 +103,17 @@ impl<T: Send + Sync + 'static> First<T> {
         let signal = Arc::new(Signal::default());
         let cell = Arc::new(Cell::new(loaded?, signal.clone()));
         self.core.keep_last_good(self.now);
-        Ok(Reloader::of(Shared::new(self.core, cell, signal, self.now)))
+        let theirs = receipts.clone();
+        let shared = Shared::new(self.core, cell, signal, theirs, log, self.now);
+        recorder.conclude(&result, &shared.status);
+        Ok(Reloader::of(shared))
     }
 
     /// Polls until something is active or wrong.
     fn load(
         &mut self,
         mut wait: impl FnMut(Duration) -> Duration,
-        watch: &mut Watch<'_, T>,
+        watch: &mut Watch<'_, '_, T>,
     ) -> Result<Arc<Snapshot<T>>, LoadError> {
         let Core {
             engine, detector, ..
@@ -142,7 +153,7 @@ impl<T: Send + Sync + 'static> First<T> {
     fn start_from_last_good(
         &mut self,
         source: LoadError,
-        watch: &mut Watch<'_, T>,
+        watch: &mut Watch<'_, '_, T>,
     ) -> Result<Arc<Snapshot<T>>, LoadError> {
         let Some(last_good) = &mut self.core.last_good else {
             return Err(source);

@@ -2,6 +2,8 @@
 //! Which events there are, and how often, is the engine's: once per change of
 //! state, never once per poll.
 
+use core::fmt::Display;
+
 use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{Level, Record};
 
@@ -11,29 +13,71 @@ use crate::engine::{Digest, Event, OneLine, Version};
 
 const TARGET: &str = "steadyconf";
 
-/// The line, and beside it what a program wants of it: `version`, `digest`, `stage`
-/// and `origin`, each where the event has one.
-pub(crate) fn write(event: &Event) {
-    let level = level_of(event);
-    guarded(|| {
-        if !log::log_enabled!(target: TARGET, level) {
-            return;
+/// How lines are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Log {
+    /// Whether each message is one line, also where it has a list of problems.
+    pub(crate) on_one_line: bool,
+}
+
+impl Log {
+    /// The line, and beside it what a program wants of it: `attempt`, `version`, `digest`,
+    /// `stage` and `origin`, each where the event has one.
+    pub(crate) fn event(self, event: &Event, attempt: u64) {
+        self.write(level_of(event), &event, |facts| facts.of(event, attempt));
+    }
+
+    /// What came of a SIGHUP: whoever sent it reads the log.
+    #[cfg(all(unix, feature = "signal"))]
+    pub(crate) fn hangup(self, good: bool, what: &dyn Display, attempt: Option<u64>) {
+        let level = if good { Level::Info } else { Level::Warn };
+        self.write(level, &format_args!("SIGHUP: {what}"), |facts| {
+            facts.attempt = attempt;
+        });
+    }
+
+    fn write(self, level: Level, message: &dyn Display, facts: impl Fn(&mut Facts)) {
+        guarded(|| {
+            if !log::log_enabled!(target: TARGET, level) {
+                return;
+            }
+            let mut found = Facts::default();
+            facts(&mut found);
+            let one_line = self.on_one_line.then(|| on_one_line(message));
+            let message: &dyn Display = one_line.as_ref().map_or(message, |line| line);
+            log::logger().log(
+                &Record::builder()
+                    .target(TARGET)
+                    .level(level)
+                    .module_path(Some(module_path!()))
+                    .key_values(&found)
+                    .args(format_args!("{message}"))
+                    .build(),
+            );
+        });
+    }
+}
+
+/// Returns a message on one line: its lines, with `; ` between those of a list.
+pub(crate) fn on_one_line(message: &dyn Display) -> String {
+    let text = message.to_string();
+    let mut line = String::with_capacity(text.len());
+    for part in text.lines().map(str::trim) {
+        match line.chars().last() {
+            None => {}
+            Some(':') => line.push(' '),
+            Some(_) => line.push_str("; "),
         }
-        let facts = Facts::of(event);
-        log::logger().log(
-            &Record::builder()
-                .target(TARGET)
-                .level(level)
-                .module_path(Some(module_path!()))
-                .key_values(&facts)
-                .args(format_args!("{event}"))
-                .build(),
-        );
-    });
+        line.push_str(part);
+    }
+    line
 }
 
 /// What an event has, for programs.
+#[derive(Default)]
 struct Facts {
+    /// The number of the attempt that it came up in.
+    attempt: Option<u64>,
     /// What is active after it.
     version: Option<Version>,
     /// The content that it is about.
@@ -44,6 +88,9 @@ struct Facts {
 
 impl Source for Facts {
     fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {
+        if let Some(attempt) = self.attempt {
+            visitor.visit_pair(Key::from("attempt"), Value::from(attempt))?;
+        }
         if let Some(version) = self.version {
             visitor.visit_pair(Key::from("version"), Value::from(version.get()))?;
         }
@@ -61,7 +108,7 @@ impl Source for Facts {
 }
 
 impl Facts {
-    fn of(event: &Event) -> Self {
+    fn of(&mut self, event: &Event, attempt: u64) {
         let (stage, origin) = match event {
             Event::Applied { origins, .. } => (None, Some(origins.join(", "))),
             Event::StartedFromLastGood { from, .. } => (None, Some(from.to_string())),
@@ -75,12 +122,13 @@ impl Facts {
             }
             _ => (None, None),
         };
-        Facts {
+        *self = Facts {
+            attempt: Some(attempt),
             version: version_of(event),
             digest: digest_of(event).map(|digest| digest.to_string()),
             stage,
             origin,
-        }
+        };
     }
 }
 
@@ -146,11 +194,13 @@ pub(crate) fn last_good_written(name: &str) {
     guarded(|| log::warn!(target: TARGET, "the last known good, {name}, is written again"));
 }
 
-/// What came of a SIGHUP: whoever sent it reads the log.
-#[cfg(all(unix, feature = "signal"))]
-pub(crate) fn hangup(good: bool, what: &str) {
-    let level = if good { Level::Info } else { Level::Warn };
-    guarded(|| log::log!(target: TARGET, level, "SIGHUP: {what}"));
+/// systemd cannot be told, for this reason, or it can again.
+#[cfg(all(target_os = "linux", feature = "systemd"))]
+pub(crate) fn systemd(error: Option<&super::std::io::Error>) {
+    guarded(|| match error {
+        Some(error) => log::warn!(target: TARGET, "cannot notify systemd: {error}"),
+        None => log::warn!(target: TARGET, "can notify systemd again"),
+    });
 }
 
 /// A logger is not ours; one that panics costs its line.

@@ -17,6 +17,7 @@ mod load;
 mod logging;
 mod named;
 mod part;
+mod receipts;
 mod reloader;
 #[cfg(feature = "schema")]
 mod schema;
@@ -26,6 +27,8 @@ mod signals;
 mod source;
 mod subscriptions;
 mod sync;
+#[cfg(all(target_os = "linux", feature = "systemd"))]
+mod systemd;
 mod target;
 #[cfg(feature = "otel")]
 mod telemetry;

@@ -16,9 +16,9 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::subscriptions::Subscription;
 use super::target::{Files, Own};
-use super::thread::Poller;
 use crate::engine::{
-    DetectError, Detector, Format, Listener, Outcome, RollbackError, Status, Version,
+    Cause, DetectError, Detector, Format, Listener, Outcome, Receipt, RollbackError, Status,
+    Version,
 };
 
 /// Keeps one configuration current.
@@ -31,15 +31,32 @@ use crate::engine::{
 /// callbacks. Dropping it stops the thread; handles stay valid.
 pub struct Reloader<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
-    poller: Poller,
+    role: Role,
+}
+
+/// Whose a reloader is.
+#[derive(Clone, Copy)]
+enum Role {
+    /// The program's: it stops when this is dropped.
+    Owner,
+    /// Lent to a callback, while this is what calls it.
+    #[cfg(all(unix, feature = "signal"))]
+    Lent(Cause),
 }
 
 impl<T: Send + Sync + 'static> Reloader<T> {
     pub(super) fn of(shared: Shared<T>) -> Self {
         Reloader {
             shared: Arc::new(shared),
-            poller: Poller::default(),
+            role: Role::Owner,
         }
+    }
+
+    /// Returns one for a callback, which ends nothing when it is dropped.
+    #[cfg(all(unix, feature = "signal"))]
+    pub(super) fn lent(shared: Arc<Shared<T>>, cause: Cause) -> Self {
+        let role = Role::Lent(cause);
+        Reloader { shared, role }
     }
 
     /// Watches one file: the short way for
@@ -119,25 +136,58 @@ impl<T: Send + Sync + 'static> Reloader<T> {
 
     /// "Reload now", as an operator means it: reads the content itself
     /// whatever its stamp says, judges anew what is remembered to be rejected,
-    /// waits out settling and other polls for at most `timeout`, and returns
-    /// the final outcome.
+    /// waits out settling and other polls for at most `timeout`, and returns the
+    /// receipt: the outcome, and how long each phase and listener took. The receipt is
+    /// also in the [`status`](Self::status).
     ///
-    /// [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was up, that
-    /// somebody called [`stop`](Self::stop) meanwhile, or that this was called
+    /// The outcome is an error if the source cannot be read at present; then the active
+    /// snapshot stays. [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was
+    /// up, that somebody called [`stop`](Self::stop) meanwhile, or that this was called
     /// from inside a callback, where there is no waiting. If another thread's poll
     /// applied the change meanwhile, that counts.
     ///
-    /// # Errors
-    ///
-    /// The source cannot be read at present. What was active stays.
-    pub fn reload(&self, timeout: Duration) -> Result<Outcome, DetectError> {
-        self.shared.reload(timeout)
+    /// It blocks: until the content has settled, and as long as validators, builds and
+    /// listeners take, also beyond `timeout`. From async code, call it in
+    /// `spawn_blocking`.
+    pub fn reload(&self, timeout: Duration) -> Receipt {
+        let cause = match self.role {
+            Role::Owner => Cause::Reload,
+            #[cfg(all(unix, feature = "signal"))]
+            Role::Lent(cause) => cause,
+        };
+        Receipt::clone(&self.shared.reload(timeout, cause))
     }
 
     /// Reloads at every SIGHUP, as [`reload`](Self::reload) does with 10 s, on a thread
     /// of its own, and logs what came of it, also if nothing did: `kill -HUP` is an
-    /// operator who reads the log. Until what is returned is dropped, or the reloader
-    /// is. Then the signal does nothing; it does not end the process again.
+    /// operator who reads the log. The same as
+    /// `on_sighup(|reloader| reloader.reload(Duration::from_secs(10)))`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`on_sighup`](Self::on_sighup).
+    #[cfg(all(unix, feature = "signal"))]
+    pub fn reload_on_sighup(&self) -> io::Result<Subscription> {
+        self.on_sighup(|reloader| reloader.reload(super::signals::PATIENCE))
+    }
+
+    /// Calls `action` at every SIGHUP, on a thread of its own, and logs what came of it:
+    /// to reload with another time-out, or to do something else at the signal, too, such
+    /// as opening log files anew. It is called until what is returned is dropped, or the
+    /// reloader is. Then the signal does nothing; it does not end the process again. If it
+    /// is called twice, the second action takes the place of the first.
+    ///
+    /// After the reloader was dropped, the action does not run any more, unless it is
+    /// dropped from inside a callback: then a call that is under way completes.
+    ///
+    /// ```no_run
+    /// # fn reopen_log_files() {}
+    /// # let reloader = steadyconf::Reloader::<u32>::from_file("config.yaml").load().unwrap();
+    /// let subscription = reloader.on_sighup(|reloader| {
+    ///     reopen_log_files();
+    ///     reloader.reload(std::time::Duration::from_secs(60))
+    /// });
+    /// ```
     ///
     /// # Errors
     ///
@@ -145,17 +195,56 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// be told (on Linux), every thread of the program blocks the signal, so that it
     /// would never come.
     #[cfg(all(unix, feature = "signal"))]
-    pub fn reload_on_sighup(&self) -> io::Result<Subscription> {
+    pub fn on_sighup(
+        &self,
+        action: impl FnMut(&Reloader<T>) -> Receipt + Send + 'static,
+    ) -> io::Result<Subscription> {
+        let id = super::signals::begin(&self.shared, action)?;
         // Weak, so that a signal that never comes keeps nothing alive.
-        let shared = Arc::downgrade(&self.shared);
-        let id = self.shared.hangups.begin(move || {
-            let shared = shared.upgrade()?;
-            Some(shared.reload(super::signals::PATIENCE))
-        })?;
         let shared = Arc::downgrade(&self.shared);
         Ok(Subscription::new(move || {
             if let Some(shared) = shared.upgrade() {
                 shared.hangups.end(id);
+            }
+        }))
+    }
+
+    /// Does what systemd expects of a service with `Type=notify-reload` (or `notify`):
+    /// says `READY=1` now, so call it once the program serves; `RELOADING=1` at every
+    /// SIGHUP, and `READY=1` after it, with a `STATUS=` that says what came of it, also
+    /// if that is a rejection; and `WATCHDOG=1` while polls end, where the unit has
+    /// `WatchdogSec=`. The status of the unit follows every later change, too. Until what
+    /// is returned is dropped, or the reloader is.
+    ///
+    /// If nothing was said by [`on_sighup`](Self::on_sighup) before, SIGHUP reloads with
+    /// `patience`. If a reload is not over after `patience` (a listener hangs, say), it
+    /// goes on, but `READY=1` is said then, with the name of what it waits for in the
+    /// status. `patience` is to be shorter than the unit's `TimeoutStartSec=`.
+    ///
+    /// The watchdog is fed while no poll lasts longer than half of `WatchdogSec=`, and
+    /// none is overdue by as much: if a listener takes its time, `WatchdogSec=` has to
+    /// allow for it.
+    ///
+    /// All of it is sent by a thread of its own, so that a dead socket delays nothing.
+    /// Without `NOTIFY_SOCKET` in the environment, nothing is sent, and SIGHUP reloads all
+    /// the same. One reloader of a process is to call it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`on_sighup`](Self::on_sighup); or there is a `NOTIFY_SOCKET`, and `READY=1`
+    /// cannot be sent to it.
+    #[cfg(all(target_os = "linux", feature = "systemd"))]
+    pub fn notify_systemd(&self, patience: Duration) -> io::Result<Subscription> {
+        let hangups = match self.shared.hangups.is_empty() {
+            true => Some(self.on_sighup(move |reloader| reloader.reload(patience))?),
+            false => None,
+        };
+        super::systemd::begin(&self.shared, patience)?;
+        let shared = Arc::downgrade(&self.shared);
+        Ok(Subscription::new(move || {
+            drop(hangups);
+            if let Some(shared) = shared.upgrade() {
+                shared.systemd.end();
             }
         }))
     }
@@ -256,7 +345,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// The system gives no thread; or this was called from inside a callback
     /// while another thread waits in `stop`.
     pub fn start(&self) -> io::Result<()> {
-        self.poller.start(&self.shared)
+        self.shared.poller.start(&self.shared)
     }
 
     /// Asks the thread to poll now, or makes the next poll due at once where
@@ -276,7 +365,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// reloaders whose callbacks stop each other do not wait for ever. In a forked
     /// child the thread does not exist, and is not waited for.
     pub fn stop(&self) {
-        self.poller.stop(&self.shared);
+        self.shared.poller.stop(&self.shared);
     }
 }
 
@@ -286,11 +375,17 @@ impl<T: RefUnwindSafe + Send + Sync + 'static> RefUnwindSafe for Reloader<T> {}
 
 impl<T: Send + Sync + 'static> Drop for Reloader<T> {
     fn drop(&mut self) {
+        #[cfg(all(unix, feature = "signal"))]
+        if let Role::Lent(_) = self.role {
+            return;
+        }
         // Whoever asked for a poll and has not begun it does not begin any more.
         self.shared.signal.close();
         self.stop();
         #[cfg(all(unix, feature = "signal"))]
-        self.shared.hangups.end_all();
+        super::signals::end_all(&self.shared);
+        #[cfg(all(target_os = "linux", feature = "systemd"))]
+        self.shared.systemd.end();
     }
 }
 

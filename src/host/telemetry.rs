@@ -12,8 +12,8 @@ use opentelemetry::{Context, ContextGuard, KeyValue, global};
 use super::CATCH;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use crate::engine::observer::{Phase, Step};
-use crate::engine::{DetectError, Digest, Event, Outcome, Rejection, Status, Version};
+use crate::engine::observer::{Section, Step};
+use crate::engine::{DetectError, Digest, Event, Outcome, Phase, Rejection, Status, Version};
 
 /// As the recipe that this began with calls it.
 const ATTEMPT: &str = "reloader.on_config_changed";
@@ -49,16 +49,23 @@ pub(crate) struct Spans {
     /// From the outermost; `None` where a provider panicked.
     open: Vec<Option<Current>>,
     /// Attempts that ended; what came of them is not known yet.
-    ended: Vec<(Phase, Option<Current>)>,
+    ended: Vec<(Whole, Option<Current>)>,
     events: Vec<Event>,
 }
 
 impl Spans {
-    /// A phase begins or ends. A provider is not ours: one that panics costs its span.
-    pub(crate) fn step(&mut self, step: Step) {
+    /// A section begins or ends. A provider is not ours: one that panics costs its span.
+    pub(crate) fn step(&mut self, step: Step<'_>) {
         match step {
-            Step::Begins(phase) => self.open.push(begin(name_of(phase))),
-            Step::Ends(phase) => self.end(phase),
+            Step::Begins(Section::Listener(_)) | Step::Ends(Section::Listener(_)) => {}
+            Step::Begins(Section::Phase(phase)) => {
+                // A listener that joined late is no attempt of its own.
+                let is_part = !self.open.is_empty();
+                let span = is_part.then(|| begin(name_of(phase))).flatten();
+                self.open.push(span);
+            }
+            Step::Begins(_) => self.open.push(begin(ATTEMPT)),
+            Step::Ends(section) => self.end(Whole::of(section)),
         }
     }
 
@@ -70,17 +77,16 @@ impl Spans {
         self.events.push(event.clone());
     }
 
-    fn end(&mut self, phase: Phase) {
+    fn end(&mut self, whole: Option<Whole>) {
         let Some(mut current) = self.open.pop().flatten() else {
             return;
         };
-        let whole = matches!(phase, Phase::Attempt | Phase::Rollback | Phase::LastGood);
-        if !(whole && self.open.is_empty()) {
+        let Some(whole) = whole.filter(|_| self.open.is_empty()) else {
             return close(Some(current));
-        }
+        };
         // It ends when what came of it is known; until then it is not current any more.
         let _ = CATCH(&mut || drop(current.guard.take()));
-        self.ended.push((phase, Some(current)));
+        self.ended.push((whole, Some(current)));
     }
 }
 
@@ -97,9 +103,27 @@ fn begin(name: &'static str) -> Option<Current> {
     current
 }
 
+/// What a span is of that stands for itself.
+#[derive(Clone, Copy)]
+enum Whole {
+    Attempt,
+    Rollback,
+    LastGood,
+}
+
+impl Whole {
+    fn of(section: Section<'_>) -> Option<Self> {
+        match section {
+            Section::Attempt => Some(Whole::Attempt),
+            Section::Rollback => Some(Whole::Rollback),
+            Section::LastGood => Some(Whole::LastGood),
+            Section::Phase(_) | Section::Listener(_) => None,
+        }
+    }
+}
+
 fn name_of(phase: Phase) -> &'static str {
     match phase {
-        Phase::Attempt | Phase::Rollback | Phase::LastGood => ATTEMPT,
         Phase::Parse => "reloader.parse",
         Phase::Validate => "reloader.validate",
         Phase::Build => "reloader.build",
@@ -161,12 +185,13 @@ impl Telemetry {
         spans: &mut Spans,
         result: &Result<Outcome, DetectError>,
         status: &Status,
+        attempt: u64,
     ) {
         let attempts = core::mem::take(&mut spans.ended);
         let events = &spans.events;
-        for (phase, current) in attempts {
-            let end = end_of(phase, result, events, status);
-            self.tell(current, &end);
+        for (whole, current) in attempts {
+            let end = end_of(whole, result, events, status);
+            self.tell(current, &end, attempt);
         }
         // Told once, and so is its span.
         let failed = events.iter().find_map(|event| match event {
@@ -181,14 +206,14 @@ impl Telemetry {
                 errors: Vec::from([error]),
                 ..End::default()
             };
-            self.tell(begin(ATTEMPT), &end);
+            self.tell(begin(ATTEMPT), &end, attempt);
         }
         self.show(status);
     }
 
-    fn tell(&self, current: Option<Current>, end: &End) {
+    fn tell(&self, current: Option<Current>, end: &End, attempt: u64) {
         if let Some(current) = &current {
-            let _ = CATCH(&mut || self.describe(&current.context, end));
+            let _ = CATCH(&mut || self.describe(&current.context, end, attempt));
         }
         close(current);
         let mut labels = Vec::from([
@@ -203,8 +228,9 @@ impl Telemetry {
         self.attempts.add(1, &labels);
     }
 
-    fn describe(&self, context: &Context, end: &End) {
+    fn describe(&self, context: &Context, end: &End, attempt: u64) {
         let span = context.span();
+        span.set_attribute(KeyValue::new("config.attempt", number(attempt)));
         span.set_attribute(KeyValue::new("config.path", self.path.clone()));
         span.set_attribute(KeyValue::new("config.outcome", end.outcome));
         let versions = [
@@ -247,13 +273,13 @@ impl Telemetry {
 
 /// What came of an attempt. The events tell, and where it was no news the result.
 fn end_of(
-    phase: Phase,
+    whole: Whole,
     result: &Result<Outcome, DetectError>,
     events: &[Event],
     status: &Status,
 ) -> End {
-    let mut end = match phase {
-        Phase::Rollback => End {
+    let mut end = match whole {
+        Whole::Rollback => End {
             outcome: "rollback_failed",
             from: status.version,
             ..End::default()
@@ -261,9 +287,9 @@ fn end_of(
         _ => end_without_news(result, status),
     };
     for event in events {
-        match phase {
-            Phase::LastGood => end.of_last_good(event, status),
-            Phase::Rollback => end.of_rollback(event),
+        match whole {
+            Whole::LastGood => end.of_last_good(event, status),
+            Whole::Rollback => end.of_rollback(event),
             _ => end.of_attempt(event),
         }
     }

@@ -11,6 +11,7 @@ use super::std::process;
 use super::std::sync::Arc;
 use super::std::thread::{self, JoinHandle};
 use super::sync::{Condvar, Mutex, Ordering};
+use crate::engine::Cause;
 
 /// No two polls of the thread begin closer together than this, whoever wakes it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -18,7 +19,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// What may be said to the thread while it waits or polls.
 #[derive(Default)]
 struct Asked {
-    wake: bool,
+    /// Why a poll is due, if it is.
+    due: Option<Cause>,
     phase: Phase,
     /// How often it was stopped, so that who sleeps between two polls can tell.
     stops: u64,
@@ -38,6 +40,10 @@ enum Phase {
     Closed,
 }
 
+/// The owner is gone.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
 /// The mailbox between the thread and everyone else. It is also where it stands
 /// whether anything can still come: nowhere else, so that the two cannot differ.
 #[derive(Default)]
@@ -49,22 +55,27 @@ pub(crate) struct Signal {
 impl Signal {
     /// "Poll now." A hint: it says nothing of what will be found.
     pub(crate) fn wake(&self) {
-        self.asked.lock().wake = true;
+        let mut asked = self.asked.lock();
+        asked.due.get_or_insert(Cause::Wake);
+        drop(asked);
         self.changed.notify_all();
     }
 
     /// Whether somebody asked for a poll that has not begun yet.
     pub(crate) fn is_woken(&self) -> bool {
-        self.asked.lock().wake
+        self.asked.lock().due.is_some()
     }
 
     /// A poll begins: whatever was asked for before is what it does. What is
-    /// asked for from here on is a poll of its own. False: the owner is gone, and nothing
-    /// may begin.
-    pub(crate) fn begin_poll(&self) -> bool {
+    /// asked for from here on is a poll of its own. Returns why it was due, if somebody
+    /// asked; an error if the owner is gone, and nothing may begin.
+    pub(crate) fn begin_poll(&self) -> Result<Option<Cause>, Closed> {
         let mut asked = self.asked.lock();
-        asked.wake = false;
-        asked.phase != Phase::Closed
+        let due = asked.due.take();
+        match asked.phase {
+            Phase::Closed => Err(Closed),
+            _ => Ok(due),
+        }
     }
 
     /// From now on nothing comes, until somebody starts it again.
@@ -121,7 +132,7 @@ impl Signal {
                 Phase::Leaving | Phase::Closed => return false,
             }
             let pause = pause();
-            if asked.wake || pause.is_zero() {
+            if asked.due.is_some() || pause.is_zero() {
                 return true;
             }
             self.changed.wait_for(&mut asked, pause);
@@ -157,7 +168,7 @@ impl Signal {
     /// it is none the less to be seen.
     fn reset(&self) {
         let mut asked = self.asked.lock();
-        asked.wake = true;
+        asked.due = Some(Cause::Start);
         if asked.phase != Phase::Closed {
             asked.phase = Phase::Open;
         }
@@ -296,7 +307,7 @@ mod loom_tests {
     /// The loop of `run`, counting its looks.
     fn looks(signal: &Signal, looked: &AtomicUsize) {
         while signal.wait(|| HOUR) {
-            signal.begin_poll();
+            signal.begin_poll().unwrap();
             looked.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -326,7 +337,7 @@ mod loom_tests {
                 // Each wake that comes after a look began leads to another.
                 for _ in 0..2 {
                     assert!(theirs.wait(|| HOUR));
-                    theirs.begin_poll();
+                    theirs.begin_poll().unwrap();
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             });
@@ -364,7 +375,7 @@ mod loom_tests {
             let (theirs, shared) = (signal.clone(), core.clone());
             let hangup = loom::thread::spawn(move || {
                 let mut calls = shared.lock();
-                if theirs.begin_poll() {
+                if theirs.begin_poll().is_ok() {
                     *calls += 1;
                 }
             });
@@ -374,7 +385,7 @@ mod loom_tests {
             hangup.join().unwrap();
             assert_eq!(*core.lock(), called, "a callback ran after the drop");
             signal.reset();
-            assert!(!signal.begin_poll(), "there is no way back");
+            assert!(signal.begin_poll().is_err(), "there is no way back");
         });
     }
 
@@ -386,7 +397,7 @@ mod loom_tests {
             let core = Arc::new(Mutex::new(0));
             let poll = |signal: &Signal, core: &Mutex<i32>| match core.try_lock() {
                 Some(mut polls) => {
-                    signal.begin_poll();
+                    signal.begin_poll().unwrap();
                     *polls += 1;
                     true
                 }

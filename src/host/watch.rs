@@ -1,8 +1,9 @@
-//! What the host does while the engine works: it publishes, logs, measures, and hands
-//! over the listeners that come and go.
+//! What the host does while the engine works: it publishes, logs, measures, writes down
+//! what an attempt did, and hands over the listeners that come and go.
 
 use super::cell::Cell;
-use super::logging;
+use super::logging::Log;
+use super::receipts::Recorder;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::subscriptions::Queue;
@@ -12,51 +13,57 @@ use crate::engine::observer::{Membership, Observer, Step};
 use crate::engine::{Event, Snapshot};
 
 /// Watches one poll, one rollback, or one first load.
-pub(super) struct Watch<'a, T> {
+pub(super) struct Watch<'a, 'r, T> {
     /// Where readers look, and who joins and leaves; neither is there during the first
     /// load.
     running: Option<(&'a Cell<T>, &'a Queue<T>)>,
-    /// Whether anything is logged: `check` leaves the log alone.
-    logs: bool,
+    /// How to log; `check` leaves the log alone.
+    log: Option<Log>,
+    pub(super) recorder: &'a mut Recorder<'r>,
     #[cfg(feature = "otel")]
     pub(super) spans: Spans,
 }
 
-impl<'a, T> Watch<'a, T> {
-    pub(super) fn running(cell: &'a Cell<T>, subscriptions: &'a Queue<T>) -> Self {
+impl<'a, 'r, T> Watch<'a, 'r, T> {
+    pub(super) fn running(
+        cell: &'a Cell<T>,
+        subscriptions: &'a Queue<T>,
+        log: Log,
+        recorder: &'a mut Recorder<'r>,
+    ) -> Self {
         Watch {
             running: Some((cell, subscriptions)),
-            ..Watch::loading(true)
+            ..Watch::loading(Some(log), recorder)
         }
     }
 
-    pub(super) fn loading(logs: bool) -> Self {
+    pub(super) fn loading(log: Option<Log>, recorder: &'a mut Recorder<'r>) -> Self {
         Watch {
             running: None,
-            logs,
+            log,
+            recorder,
             #[cfg(feature = "otel")]
             spans: Spans::default(),
         }
     }
 }
 
-impl<T: Send + Sync + 'static> Observer<T> for Watch<'_, T> {
-    #[cfg(feature = "otel")]
-    fn step(&mut self, step: Step) {
+impl<T: Send + Sync + 'static> Observer<T> for Watch<'_, '_, T> {
+    fn step(&mut self, step: Step<'_>) {
+        self.recorder.step(step);
+        #[cfg(feature = "otel")]
         self.spans.step(step);
     }
-
-    #[cfg(not(feature = "otel"))]
-    fn step(&mut self, _: Step) {}
 
     fn event(&mut self, event: &Event) {
         #[cfg(feature = "otel")]
         self.spans.event(event);
+        let attempt = self.recorder.attempt();
         // Why a program does not start is the caller's to say, or what it starts from
         // says it.
         let refusal = matches!(event, Event::Rejected { .. } | Event::SourceFailed { .. });
-        if self.logs && !(refusal && self.running.is_none()) {
-            logging::write(event);
+        if let Some(log) = self.log.filter(|_| !(refusal && self.running.is_none())) {
+            log.event(event, attempt);
         }
     }
 

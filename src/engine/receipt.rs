@@ -1,0 +1,189 @@
+//! What became of one attempt to take something in: who asked for it, what it did, how
+//! long each part took, and what came of it. Writing them down is the host's, for the
+//! engine has no clock.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::digest::Digest;
+use super::error::{DetectError, Rejection, Stage};
+use super::outcome::Outcome;
+use super::report::OneLine;
+use super::version::Version;
+
+/// A part of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The format reads the document.
+    Parse,
+    /// Normalizers and validators run.
+    Validate,
+    /// [`build`](crate::Engine::build) runs.
+    Build,
+    /// Every listener is asked.
+    Prepare,
+    /// Every listener is notified. Readers see the new snapshot already.
+    Commit,
+}
+
+impl Phase {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Phase::Parse => "parse",
+            Phase::Validate => "validate",
+            Phase::Build => "build",
+            Phase::Prepare => "prepare",
+            Phase::Commit => "commit",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who asked for an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The first load.
+    Load,
+    /// A thread was started.
+    Start,
+    /// The thread's interval passed, or something else was due.
+    Timer,
+    /// Somebody called [`wake`](crate::Reloader::wake), or subscribed, or a poll was
+    /// busy.
+    Wake,
+    /// The program called [`poll_once`](crate::Reloader::poll_once).
+    Poll,
+    /// The program called [`reload`](crate::Reloader::reload).
+    Reload,
+    /// The signal SIGHUP came.
+    Sighup,
+    /// The program called [`rollback`](crate::Reloader::rollback).
+    Rollback,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Load => "load",
+            Cause::Start => "start",
+            Cause::Timer => "timer",
+            Cause::Wake => "wake",
+            Cause::Poll => "poll",
+            Cause::Reload => "reload",
+            Cause::Sighup => "SIGHUP",
+            Cause::Rollback => "rollback",
+        })
+    }
+}
+
+/// How long one part of an attempt took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// The part; with a listener, the phase in which it was called.
+    pub phase: Phase,
+    /// The listener, if this is the time of one.
+    pub listener: Option<Arc<str>>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What a poll that is under way does at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Doing {
+    /// The phase that it is in.
+    pub phase: Phase,
+    /// The listener that it waits for, if it waits for one.
+    pub listener: Option<Arc<str>>,
+    /// Since when, on the timeline of `now`.
+    pub since: Duration,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.listener {
+            Some(name) => write!(f, "listener {} in {}", OneLine(name), self.phase),
+            None => write!(f, "{}", self.phase),
+        }
+    }
+}
+
+/// The receipt of an attempt: a poll that found something to judge or to tell of, a
+/// reload, a rollback, or the first load. A poll that finds nothing leaves none.
+///
+/// It prints as one line, or as several if a rejection has several problems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The number of the attempt. Numbers grow by one; log lines and spans of the attempt
+    /// have it, too.
+    pub attempt: u64,
+    /// Who asked for it.
+    pub cause: Cause,
+    /// When it began, on the timeline of `now`.
+    pub began: Duration,
+    /// How long it took: a reload from the call to its end, with all its waiting; anything
+    /// else from the end of reading on.
+    pub took: Duration,
+    /// The phases and the listeners, in the order in which they ended.
+    pub timings: Vec<Timing>,
+    /// The digest of what was rejected or is quarantined; otherwise of what is active.
+    pub digest: Option<Digest>,
+    /// The active snapshot afterwards.
+    pub version: Option<Version>,
+    /// What came of it.
+    pub outcome: Result<Outcome, DetectError>,
+}
+
+impl Receipt {
+    /// Returns why it was rejected or vetoed, if it was.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&Arc<Rejection>> {
+        match &self.outcome {
+            Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// Returns where on its way it was rejected, if it was.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        self.rejection().map(|rejection| rejection.stage())
+    }
+
+    /// Returns whether the active snapshot is what the source shows, as far as this
+    /// attempt can tell.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self.outcome, Ok(Outcome::Unchanged | Outcome::Applied(_)))
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (attempt, cause) = (self.attempt, self.cause);
+        write!(f, "attempt {attempt} ({cause}): {}", What(&self.outcome))
+    }
+}
+
+/// What came of an attempt, for people.
+pub(crate) struct What<'a>(pub(crate) &'a Result<Outcome, DetectError>);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(outcome) => write!(f, "{outcome}"),
+            Err(error) => write!(f, "cannot read {error}"),
+        }
+    }
+}
