@@ -76,6 +76,8 @@
 //! - `signal`: SIGHUP as "reload now", on Unix.
 //! - `systemd` (implies `signal`): what systemd expects of a service with
 //!   `Type=notify-reload`, on Linux.
+//! - `tracing`: log lines are events of `tracing`, with the same fields, where a program has
+//!   set a subscriber.
 //! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
 //!   and without `yaml`, too. ([`Yaml`] is then the name of a format that reads no YAML.)
 

@@ -6,7 +6,6 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::ToSocketAddrs;
 use std::thread;
 use std::time::Duration;
@@ -99,7 +98,7 @@ impl Gateway {
             (Method::Get, "/") => (200, chat(&config.load()).to_string()),
             (Method::Get, "/-/config") => (200, self.status().to_string()),
             (Method::Post, "/-/reload") => self.reload(),
-            (Method::Get, "/metrics") => (200, self.metrics()),
+            (Method::Get, "/metrics") => (200, self.reloader.status().prometheus("gateway")),
             _ => (404, json!({"error": "no such page"}).to_string()),
         };
         let kind = if body.starts_with('{') {
@@ -150,57 +149,6 @@ impl Gateway {
             "now_s": self.reloader.now().as_secs_f64(),
             "thread_alive": status.thread_alive,
         })
-    }
-
-    /// The text format of Prometheus, which is a line each.
-    fn metrics(&self) -> String {
-        let status = self.reloader.status();
-        let now = self.reloader.now();
-        let wall = std::time::SystemTime::now();
-        let wall = wall
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        let ago = status.last_success.map_or(now, |at| now.saturating_sub(at));
-        let version = status.version.map_or(0, steadyconf::Version::get);
-        let digest = status.digest.map(|digest| digest.to_string());
-        let digest = digest.unwrap_or_default();
-        let mut text = String::new();
-        let mut line = |name: &str, kind: &str, labels: &str, value: f64| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# TYPE {name} {kind}\n{name}{labels} {value}");
-        };
-        let (gauge, counter) = ("gauge", "counter");
-        let healthy = f64::from(u8::from(status.is_healthy()));
-        line("config_last_reload_successful", gauge, "", healthy);
-        let success = wall.saturating_sub(ago).as_secs_f64();
-        line(
-            "config_last_reload_success_timestamp_seconds",
-            gauge,
-            "",
-            success,
-        );
-        let labels = format!("{{version=\"{version}\",digest=\"{digest}\"}}");
-        line("config_info", gauge, &labels, 1.0);
-        line("config_reloads_total", counter, "", status.reloads as f64);
-        line(
-            "config_rejections_total",
-            counter,
-            "",
-            status.rejections as f64,
-        );
-        line(
-            "config_rollbacks_total",
-            counter,
-            "",
-            status.rollbacks as f64,
-        );
-        let failures = status.consecutive_failures as f64;
-        line("config_consecutive_failures", gauge, "", failures);
-        let hanging = status
-            .in_poll_since
-            .map_or(0.0, |since| now.saturating_sub(since).as_secs_f64());
-        line("config_in_poll_seconds", gauge, "", hanging);
-        text.trim_end().to_string()
     }
 }
 

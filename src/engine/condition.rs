@@ -119,7 +119,10 @@ impl<T: 'static> Engine<T> {
         // An error that is over ends the row of failures, whoever ended it.
         status.consecutive_failures = status.last_error.as_ref().map_or(0, |_| self.failures);
         status.reloads = self.counts.reloads;
-        status.rejections = self.counts.rejections;
+        status.rejections = self.counts.rejections.iter().sum();
+        status.rejections_by_stage = self.counts.rejections;
+        status.source_errors = self.counts.source_errors;
+        status.staggered_until = self.source.due().filter(|until| *until > self.now);
         status.rollbacks = self.counts.rollbacks;
         status.quarantined = self.source.quarantined().map(|q| q.bytes.digest);
         status.source_differs = self.source_differs();

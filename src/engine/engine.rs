@@ -109,8 +109,18 @@ pub struct Engine<T> {
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) reloads: u64,
-    pub(super) rejections: u64,
+    /// By stage.
+    pub(super) rejections: [u64; Stage::ALL.len()],
     pub(super) rollbacks: u64,
+    pub(super) source_errors: u64,
+}
+
+impl Counts {
+    pub(super) fn rejected(&mut self, stage: Stage) {
+        if let Some(count) = self.rejections.get_mut(stage as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 /// What it is made of.
@@ -404,7 +414,8 @@ impl<T: 'static> Engine<T> {
                 .as_ref()
                 .and_then(|active| active.standing.until()),
         );
-        let wanted = settled.min(retried).min(proved).min(regular);
+        let staggered = coming(self.source.due());
+        let wanted = settled.min(staggered).min(retried).min(proved).min(regular);
         wanted.max(polled.saturating_add(SHORTEST_PAUSE))
     }
 

@@ -26,6 +26,17 @@ pub enum Stage {
     Prepare,
 }
 
+impl Stage {
+    /// All of them, in order.
+    pub(crate) const ALL: [Stage; 5] = [
+        Stage::Limits,
+        Stage::Parse,
+        Stage::Validate,
+        Stage::Build,
+        Stage::Prepare,
+    ];
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

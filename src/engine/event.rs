@@ -74,6 +74,15 @@ pub enum Event {
         /// Why.
         error: RollbackError,
     },
+    /// New content waits for the turn of this instance; see
+    /// [`stagger`](crate::Engine::stagger).
+    #[non_exhaustive]
+    Staggered {
+        /// Its digest.
+        digest: Digest,
+        /// For how long.
+        wait: Duration,
+    },
     /// New content was rejected, or a listener vetoed it; the old snapshot stays active.
     #[non_exhaustive]
     Rejected {
@@ -170,6 +179,13 @@ impl fmt::Display for Event {
             }
             Event::Rejected { keeping, rejection } => {
                 write!(f, "{}; {rejection}", Keeping(*keeping))
+            }
+            Event::Staggered { digest, wait } => {
+                let (digest, seconds) = (digest.short(), wait.as_secs_f64());
+                write!(
+                    f,
+                    "new content {digest} is applied in {seconds:.0} s: this instance waits for its turn"
+                )
             }
             Event::SourceFailed { keeping, error } => {
                 write!(f, "{}; cannot read {error}", Keeping(*keeping))

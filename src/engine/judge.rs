@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::active::Bytes;
 use super::admission::{Admitted, Known, Peer, Refusal, Rules};
@@ -40,13 +41,28 @@ impl<T: 'static> Engine<T> {
             true => (Verdict::Current, before),
             false => {
                 let (before, gone) = Before::of(before);
-                (Verdict::New { before }, gone)
+                let due = self.staggered(&document, watch);
+                (Verdict::New { before, due }, gone)
             }
         };
         self.source.seen = Some(Seen { document, verdict });
         self.is_shown();
         self.discard(gone);
         self.weigh(watch)
+    }
+
+    /// Returns when new content is to be judged, if that has to wait.
+    fn staggered(&mut self, document: &Document, watch: &mut dyn Observer<T>) -> Option<Duration> {
+        // The files that content names come after it, when it has waited already.
+        let is_first = self.active.is_none() || self.wanted > 0;
+        let stagger = self.policy.stagger.as_ref().filter(|_| !is_first)?;
+        let digest = document.digest();
+        let wait = stagger.wait_for(digest);
+        if self.ask_again || wait.is_zero() {
+            return None;
+        }
+        self.raise(Event::Staggered { digest, wait }, watch);
+        Some(self.now.saturating_add(wait))
     }
 
     /// If the source shows what is active, remembers with which bytes.
@@ -78,6 +94,9 @@ impl<T: 'static> Engine<T> {
             Verdict::Rejected(rejected) if !self.ask_again && !rejected.is_due(self.now) => {
                 rejected.outcome()
             }
+            Verdict::New {
+                due: Some(until), ..
+            } if !self.ask_again && *until > self.now => Outcome::Staggered { until: *until },
             Verdict::New { .. } | Verdict::Rejected(_) => {
                 let document = seen.document.clone();
                 watch.step(Step::Begins(Section::Attempt));
@@ -134,6 +153,7 @@ impl<T: 'static> Engine<T> {
         let quarantined = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
             Some(Verdict::New {
                 before: Before::Quarantined(quarantined),
+                ..
             }) => Some(quarantined),
             _ => None,
         };
@@ -181,7 +201,7 @@ impl<T: 'static> Engine<T> {
     /// Other bytes for the value that was rolled back from.
     fn stays_quarantined(&mut self, document: Document, notes: Notes) -> Outcome {
         if let Some(Seen { verdict, .. }) = &mut self.source.seen {
-            if let Verdict::New { before } = verdict {
+            if let Verdict::New { before, .. } = verdict {
                 let before = core::mem::replace(before, Before::Nothing);
                 if let Before::Quarantined(mut quarantined) = before {
                     quarantined.bytes = bytes_of(document, notes);
@@ -226,7 +246,7 @@ impl<T: 'static> Engine<T> {
             Some((known, since)) if known.stage() == rejection.stage() => (rejection, since, true),
             Some(_) => (rejection, self.now, true),
             None => {
-                self.counts.rejections = self.counts.rejections.saturating_add(1);
+                self.counts.rejected(rejection.stage());
                 (rejection, self.now, true)
             }
         };

@@ -22,6 +22,12 @@ pub enum Outcome {
         /// When to poll again.
         until: Duration,
     },
+    /// New content is at the source, and waits for its turn; see
+    /// [`stagger`](crate::Engine::stagger).
+    Staggered {
+        /// When it is judged.
+        until: Duration,
+    },
     /// A new snapshot is active.
     Applied(Version),
     /// The content of the source is rejected, and the old snapshot stays active. The
@@ -53,6 +59,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Unchanged => f.write_str("nothing has changed"),
             Outcome::Settling { .. } => f.write_str("the source has not held still yet"),
+            Outcome::Staggered { .. } => f.write_str("new content waits for its turn"),
             Outcome::Applied(version) => write!(f, "applied {version}"),
             Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. } => {
                 write!(f, "rejected: {rejection}")

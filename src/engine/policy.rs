@@ -19,6 +19,7 @@ use super::listeners::Listeners;
 use super::masks::Masks;
 use super::notes::UnknownKeys;
 use super::retry::{LONGEST_PAUSE, Retry};
+use super::stagger::Stagger;
 use super::trial::Trial;
 
 /// How often the engine wants to poll, if nothing else is said.
@@ -37,6 +38,7 @@ pub(crate) struct Policy<T> {
     /// How many snapshots to remember besides the active one.
     pub(crate) history: usize,
     pub(crate) interval: Duration,
+    pub(crate) stagger: Option<Stagger>,
     pub(crate) jitter: Option<Jitter>,
     pub(crate) limits: Limits,
     pub(crate) unknown_keys: UnknownKeys,
@@ -53,6 +55,7 @@ impl<T: 'static> Policy<T> {
             probation: None,
             history: DEFAULT_KEEP,
             interval: DEFAULT_INTERVAL,
+            stagger: None,
             jitter: None,
             limits: Limits::default(),
             unknown_keys: UnknownKeys::default(),
@@ -73,6 +76,7 @@ impl<T: 'static> Policy<T> {
             probation: self.probation.map(Trial::of_config),
             history: self.history,
             interval: self.interval,
+            stagger: self.stagger,
             jitter: self.jitter,
             limits: self.limits,
             unknown_keys: self.unknown_keys,
@@ -358,6 +362,23 @@ macro_rules! options {
         /// How long to wait between polls if nothing is under way. Default 1 s.
         pub fn interval(mut self, interval: core::time::Duration) -> Self {
             self.policy.interval = interval;
+            self
+        }
+
+        /// Applies new content not at once, but somewhere within `window`: when, depends on
+        /// the content and on `instance`, which is another for each of many programs that
+        /// watch the same content (a host or pod name). So of a whole fleet a few come
+        /// first, and others each time; a bad change shows on these, and can be taken back
+        /// before the rest has it. It needs no server. All have it after `window`.
+        ///
+        /// Until then a poll returns [`Outcome::Staggered`](crate::Outcome::Staggered), the
+        /// status says so, and the content is not judged yet. Content that goes away
+        /// meanwhile is never applied. The first load, a rollback, and what a reload or
+        /// [`ask_again`](crate::Engine::ask_again) asks for do not wait. Nor does the
+        /// active content itself, if it comes back. Off by default.
+        pub fn stagger(mut self, window: core::time::Duration, instance: impl AsRef<[u8]>) -> Self {
+            let stagger = $crate::engine::Stagger::new(window, instance.as_ref());
+            self.policy.stagger = Some(stagger);
             self
         }
 

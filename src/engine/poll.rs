@@ -84,6 +84,7 @@ impl<T: 'static> Engine<T> {
 
     fn unreadable(&mut self, error: DetectError, watch: &mut dyn Observer<T>) -> DetectError {
         if let Turn::Failed = self.source.health.fails(self.now, &error) {
+            self.counts.source_errors = self.counts.source_errors.saturating_add(1);
             let event = Event::SourceFailed {
                 keeping: self.version(),
                 error: error.clone(),

@@ -190,6 +190,8 @@ pub(crate) enum Verdict<T> {
     /// be read. Until it came, this was so.
     New {
         before: Before<T>,
+        /// When it is to be judged, if that is to wait.
+        due: Option<Duration>,
     },
     /// It is the active snapshot, or other bytes of an equal value.
     Current,
@@ -209,7 +211,7 @@ impl<T> Before<T> {
     /// Returns what a verdict leaves for the next content, and what is over with it.
     pub(crate) fn of(verdict: Option<Verdict<T>>) -> (Self, Option<Verdict<T>>) {
         match verdict {
-            Some(Verdict::New { before }) => (before, None),
+            Some(Verdict::New { before, .. }) => (before, None),
             Some(Verdict::Quarantined(quarantined)) => (Before::Quarantined(quarantined), None),
             Some(Verdict::Rejected(rejected)) => (Before::Rejected(rejected), None),
             over => (Before::Nothing, over),
@@ -286,6 +288,7 @@ impl<T> Source<T> {
         match &self.seen.as_ref()?.verdict {
             Verdict::New {
                 before: Before::Rejected(rejected),
+                ..
             } => Some(rejected),
             _ => self.rejected(),
         }
@@ -296,7 +299,16 @@ impl<T> Source<T> {
             Verdict::Quarantined(quarantined)
             | Verdict::New {
                 before: Before::Quarantined(quarantined),
+                ..
             } => Some(quarantined),
+            _ => None,
+        }
+    }
+
+    /// Returns when what the source shows is to be judged, if that waits.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        match self.seen.as_ref()?.verdict {
+            Verdict::New { due, .. } => due,
             _ => None,
         }
     }

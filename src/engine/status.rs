@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::digest::Digest;
-use super::error::{DetectError, ListenerError, Rejection};
+use super::error::{DetectError, ListenerError, Rejection, Stage};
 use super::event::Joined;
 use super::moment::{Moment, WallClock};
 use super::receipt::{Doing, Receipt};
@@ -72,18 +72,7 @@ pub struct Probation {
 /// monotonic, since the start.
 ///
 /// It prints as a few lines for people, with the times of a clock on the wall if it comes
-/// from a `Reloader`. For Prometheus these names fit, as other
-/// programs that reload use them; `examples/llm_gateway/` prints them in the text
-/// format without a library:
-///
-/// | name | from |
-/// |---|---|
-/// | `config_last_reload_successful` | [`is_healthy`](Self::is_healthy), as 1 or 0 |
-/// | `config_last_reload_success_timestamp_seconds` | [`since_epoch`](Self::since_epoch) of [`last_success`](Self::last_success) |
-/// | `config_info{version, digest}` | 1 |
-/// | `config_reloads_total`, `config_rejections_total`, `config_rollbacks_total` | the counters |
-/// | `config_consecutive_failures` | [`consecutive_failures`](Self::consecutive_failures) |
-/// | `config_in_poll_seconds` | [`in_poll_since`](Self::in_poll_since): one that grows is a poll that hangs |
+/// from a `Reloader`; [`prometheus`](Self::prometheus) writes it for a program.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
@@ -110,6 +99,10 @@ pub struct Status {
     /// How many times the source turned to something that is rejected or vetoed:
     /// however often that is polled, and whatever the reasons, it counts once.
     pub rejections: u64,
+    pub(crate) rejections_by_stage: [u64; Stage::ALL.len()],
+    /// How many times the source turned out to be unreadable, or to be so for another
+    /// reason.
+    pub source_errors: u64,
     /// How many times older content became active again.
     pub rollbacks: u64,
     /// The digest of what was rolled back from, while it is what is at the
@@ -131,6 +124,9 @@ pub struct Status {
     /// Since when there is content at the source that has not held still for
     /// long enough yet; `None` if there is none.
     pub settling_since: Option<Duration>,
+    /// Until when new content at the source waits for its turn; see
+    /// [`Engine::stagger`](crate::Engine::stagger).
+    pub staggered_until: Option<Duration>,
     /// Which listeners failed to take the active snapshot into use.
     pub listener_errors: Arc<[ListenerError]>,
     /// The restart that the program waits for, if there is one; see
@@ -161,6 +157,14 @@ impl Status {
     #[must_use]
     pub fn since_epoch(&self, moment: Duration) -> Option<Duration> {
         self.clock.map(|clock| clock.at(moment))
+    }
+
+    /// Returns how many of the [`rejections`](Self::rejections) were at this stage, when
+    /// they began.
+    #[must_use]
+    pub fn rejections_at(&self, stage: Stage) -> u64 {
+        let count = self.rejections_by_stage.get(stage as usize);
+        count.copied().unwrap_or_default()
     }
 
     /// Returns whether all is well: there is an active snapshot, it is not the last known
@@ -245,6 +249,13 @@ impl Status {
         }
         if let Some(since) = self.settling_since {
             write!(f, "\nnew content is settling since {}", self.moment(since))?;
+        }
+        if let Some(until) = self.staggered_until {
+            write!(
+                f,
+                "\nnew content waits for its turn, {}",
+                self.moment(until)
+            )?;
         }
         if let Some(restart) = &self.pending_restart {
             let fields = Joined(&restart.fields);

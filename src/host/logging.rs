@@ -1,4 +1,5 @@
-//! Events as log lines, through the `log` facade, under the target `steadyconf`.
+//! Events as log lines, through the `log` facade or as events of `tracing`, under the
+//! target `steadyconf`.
 //! Which events there are, and how often, is the engine's: once per change of
 //! state, never once per poll.
 
@@ -38,23 +39,70 @@ impl Log {
 
     fn write(self, level: Level, message: &dyn Display, facts: impl Fn(&mut Facts)) {
         guarded(|| {
-            if !log::log_enabled!(target: TARGET, level) {
+            if !is_heard(level) {
                 return;
             }
             let mut found = Facts::default();
             facts(&mut found);
             let one_line = self.on_one_line.then(|| on_one_line(message));
             let message: &dyn Display = one_line.as_ref().map_or(message, |line| line);
-            log::logger().log(
-                &Record::builder()
-                    .target(TARGET)
-                    .level(level)
-                    .module_path(Some(module_path!()))
-                    .key_values(&found)
-                    .args(format_args!("{message}"))
-                    .build(),
-            );
+            say(level, message, &found);
         });
+    }
+}
+
+/// Says something that comes up outside of attempts.
+fn remark(level: Level, message: &dyn Display) {
+    Log::default().write(level, message, |_| {});
+}
+
+/// Returns whether anybody hears a line of this level.
+fn is_heard(level: Level) -> bool {
+    #[cfg(feature = "tracing")]
+    if tracing::dispatcher::has_been_set() {
+        // What its level and its fields are, is the subscriber's to ask.
+        return true;
+    }
+    log::log_enabled!(target: TARGET, level)
+}
+
+fn say(level: Level, message: &dyn Display, facts: &Facts) {
+    #[cfg(feature = "tracing")]
+    if tracing::dispatcher::has_been_set() {
+        return trace(level, message, facts);
+    }
+    log::logger().log(
+        &Record::builder()
+            .target(TARGET)
+            .level(level)
+            .module_path(Some(module_path!()))
+            .key_values(facts)
+            .args(format_args!("{message}"))
+            .build(),
+    );
+}
+
+/// The same as an event of `tracing`, with the same fields.
+#[cfg(feature = "tracing")]
+fn trace(level: Level, message: &dyn Display, facts: &Facts) {
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(
+                target: TARGET,
+                tracing::Level::$level,
+                attempt = facts.attempt,
+                version = facts.version.map(Version::get),
+                digest = facts.digest.as_deref(),
+                stage = facts.stage.as_deref(),
+                origin = facts.origin.as_deref(),
+                "{message}"
+            )
+        };
+    }
+    match level {
+        Level::Error => event!(ERROR),
+        Level::Warn => event!(WARN),
+        _ => event!(INFO),
     }
 }
 
@@ -148,7 +196,7 @@ fn version_of(event: &Event) -> Option<Version> {
         | Event::SourceFailed { keeping, .. }
         | Event::StillChanging { keeping, .. }
         | Event::HoldsStill { keeping } => *keeping,
-        Event::SourceReadable { .. } => None,
+        Event::SourceReadable { .. } | Event::Staggered { .. } => None,
     }
 }
 
@@ -157,7 +205,8 @@ fn digest_of(event: &Event) -> Option<Digest> {
         Event::Applied { digest, .. }
         | Event::RolledBack { digest, .. }
         | Event::StartedFromLastGood { digest, .. }
-        | Event::Recovered { digest, .. } => Some(*digest),
+        | Event::Recovered { digest, .. }
+        | Event::Staggered { digest, .. } => Some(*digest),
         Event::Rejected { rejection, .. } => Some(rejection.digest()),
         _ => None,
     }
@@ -165,42 +214,40 @@ fn digest_of(event: &Event) -> Option<Digest> {
 
 /// A poll that ended in a panic of our own: a bug, and said loudly.
 pub(crate) fn poll_panicked() {
-    guarded(|| {
-        log::error!(target: TARGET, "a poll of the source panicked; the loop goes on. This is a bug in steadyconf");
-    });
+    let message = "a poll of the source panicked; the loop goes on. This is a bug in steadyconf";
+    remark(Level::Error, &message);
 }
 
 /// A file that is replaced outside of a container, and not inside.
 pub(crate) fn mount_of_its_own(name: &str) {
     let name = OneLine(name);
-    guarded(|| {
-        log::warn!(
-            target: TARGET,
-            "{name} is a mount of its own: a replaced file will not arrive; mount its folder"
-        );
-    });
+    let what = "is a mount of its own: a replaced file will not arrive; mount its folder";
+    remark(Level::Warn, &format_args!("{name} {what}"));
 }
 
 /// The last known good on disk is older than what is active.
 pub(crate) fn last_good_failed(name: &str, reason: &str) {
     let name = OneLine(name);
-    guarded(|| {
-        log::warn!(target: TARGET, "cannot write the last known good, {name}: {reason}; it is tried again");
-    });
+    let what = "cannot write the last known good";
+    remark(
+        Level::Warn,
+        &format_args!("{what}, {name}: {reason}; it is tried again"),
+    );
 }
 
 pub(crate) fn last_good_written(name: &str) {
     let name = OneLine(name);
-    guarded(|| log::warn!(target: TARGET, "the last known good, {name}, is written again"));
+    let what = format_args!("the last known good, {name}, is written again");
+    remark(Level::Warn, &what);
 }
 
 /// systemd cannot be told, for this reason, or it can again.
 #[cfg(all(target_os = "linux", feature = "systemd"))]
 pub(crate) fn systemd(error: Option<&super::std::io::Error>) {
-    guarded(|| match error {
-        Some(error) => log::warn!(target: TARGET, "cannot notify systemd: {error}"),
-        None => log::warn!(target: TARGET, "can notify systemd again"),
-    });
+    match error {
+        Some(error) => remark(Level::Warn, &format_args!("cannot notify systemd: {error}")),
+        None => remark(Level::Warn, &"can notify systemd again"),
+    }
 }
 
 /// A logger is not ours; one that panics costs its line.
@@ -210,7 +257,9 @@ fn guarded(mut line: impl FnMut()) {
 
 fn level_of(event: &Event) -> Level {
     match event {
-        Event::Applied { .. } | Event::ProbationPassed { .. } => Level::Info,
+        Event::Applied { .. } | Event::ProbationPassed { .. } | Event::Staggered { .. } => {
+            Level::Info
+        }
         Event::RollbackFailed { .. } => Level::Error,
         // Recovering is as loud as the failure was, so that who filters for
         // warnings also learns that it is over.
