@@ -1,5 +1,6 @@
 //! Waiting for a change without blocking a thread: no runtime is needed, no change is
 //! missed, and what is dropped leaves nothing behind.
+#![cfg(feature = "std")]
 
 mod common;
 

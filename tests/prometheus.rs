@@ -1,5 +1,6 @@
 //! The metrics, read by Prometheus' own `promtool` where it is installed, and the alert
 //! rules of the docs.
+#![cfg(feature = "std")]
 
 mod common;
 

@@ -4,10 +4,15 @@ use std::fs;
 
 #[test]
 fn every_test_that_the_readme_names_exists() {
+    if !fs::exists("adoptions").unwrap() {
+        eprintln!("SKIPPED: some of the tests are not in the package");
+        return;
+    }
     let readme = fs::read_to_string("README.md").unwrap();
     let mut code = String::new();
     let folders = [
         "tests",
+        "adoptions/async_gateway/tests",
         "src/host",
         "src/host/file",
         "src/host/last_good",

@@ -1,5 +1,6 @@
 //! What each attempt did is written down: its number, who asked, how long each part took,
 //! and what came of it.
+#![cfg(feature = "std")]
 
 mod common;
 

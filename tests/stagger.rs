@@ -1,5 +1,6 @@
 //! Many instances that see the same content apply it one after the other, without a
 //! server.
+#![cfg(feature = "std")]
 
 mod common;
 

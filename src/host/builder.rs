@@ -284,7 +284,9 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
 
     /// Reads, parses and validates; refuses to start on anything bad.
     ///
-    /// It waits for the settle time, and longer while the file is still moving.
+    /// It waits for the settle time, and longer while the file is still moving. It blocks
+    /// the thread meanwhile: an async program calls it before its runtime starts, or in
+    /// `spawn_blocking`.
     ///
     /// # Errors
     ///

@@ -28,7 +28,9 @@ use crate::engine::{
 /// from a loop that you have. Readers get a [`Handle`].
 ///
 /// All methods take `&self` and may be called from any thread, and from inside
-/// callbacks. Dropping it stops the thread; handles stay valid.
+/// callbacks. Dropping it stops the thread; handles stay valid. A drop waits, as
+/// [`stop`](Self::stop) does, for the poll under way: in async code, drop it in
+/// `spawn_blocking`.
 pub struct Reloader<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     role: Role,
@@ -254,7 +256,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// the source shows something else; until then a poll returns
     /// [`Outcome::Quarantined`].
     ///
-    /// It waits for a poll that is under way.
+    /// It blocks: it waits for a poll that is under way, and as long as listeners take.
     ///
     /// # Errors
     ///

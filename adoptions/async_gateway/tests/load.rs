@@ -173,9 +173,9 @@ fn g01_g03_no_request_is_lost_or_mixed_and_no_task_is_left() {
         let last = loop {
             let seen = live.load();
             let patience = Duration::from_millis(1);
-            match tokio::time::timeout(patience, live.changed(seen.version())).await {
-                Ok(Err(_stopped)) => break seen,
-                Ok(Ok(_)) | Err(_) => {}
+            let changed = tokio::time::timeout(patience, live.changed(seen.version()));
+            if let Ok(Err(_stopped)) = changed.await {
+                break seen;
             }
         };
         last.version().get()
