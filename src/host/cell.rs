@@ -8,20 +8,21 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use super::changed::{self, Stopped, Waiting};
+use super::shards::{Copied, Shards};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
-use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, RwLock};
+use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use super::thread::Signal;
 use crate::engine::{Digest, Document, Effective, Place, Snapshot, Version};
 
-/// Holds the active snapshot. Its locks are held for the copy of a pointer or a
+/// Holds the active snapshot. Its locks are held for the copy of a few pointers or a
 /// flag only; no user code runs under them.
 pub(crate) struct Cell<T> {
-    active: RwLock<Arc<Snapshot<T>>>,
-    /// The number of the active snapshot, so that a `Reader` need not take the
-    /// lock to know that nothing changed. Written only under the write lock; a
-    /// reader that sees the new number and then takes the lock gets the new
+    active: Shards<T>,
+    /// The number of the active snapshot, so that a `Reader` need not take a
+    /// lock to know that nothing changed. Written only under all locks of the shards; a
+    /// reader that sees the new number and then takes one gets the new
     /// snapshot, or a newer one. Cut to the machine's word, since equality is
     /// all that is asked of it.
     number: AtomicUsize,
@@ -36,27 +37,24 @@ impl<T> Cell<T> {
     pub(crate) fn new(first: Arc<Snapshot<T>>, signal: Arc<Signal>) -> Self {
         Cell {
             number: AtomicUsize::new(number_of(&first)),
-            active: RwLock::new(first),
+            active: Shards::new(first),
             signal,
             gate: Mutex::new(Waiting::default()),
             newer: Condvar::new(),
         }
     }
 
-    pub(crate) fn load(&self) -> Arc<Snapshot<T>> {
-        self.active.read().clone()
+    pub(crate) fn load(&self) -> Loaded<T> {
+        Loaded(self.active.load())
     }
 
     /// Makes a snapshot visible to readers.
     pub(crate) fn publish(&self, new: Arc<Snapshot<T>>) {
         let number = number_of(&new);
-        let old = {
-            let mut active = self.active.write();
-            // Release: who reads this number also sees what made the snapshot,
-            // even before it takes the lock.
-            self.number.store(number, Ordering::Release);
-            core::mem::replace(&mut *active, new)
-        };
+        // Release: who reads this number also sees what made the snapshot,
+        // even before it takes a lock.
+        let store = || self.number.store(number, Ordering::Release);
+        let old = self.active.replace(&new, store);
         self.call_waiters();
         // Outside of all locks: it may be the last hold on the old value.
         drop(old);
@@ -83,7 +81,7 @@ impl<T> Cell<T> {
     pub(super) fn newer(&self, than: Version) -> Option<Result<Loaded<T>, Stopped>> {
         let active = self.load();
         if active.version() > than {
-            return Some(Ok(Loaded(active)));
+            return Some(Ok(active));
         }
         self.signal.is_stopping().then_some(Err(Stopped))
     }
@@ -162,14 +160,16 @@ impl<T> Handle<T> {
     /// thread to copy a pointer.
     #[must_use]
     pub fn load(&self) -> Loaded<T> {
-        Loaded(self.cell.load())
+        self.cell.load()
     }
 
     /// A reader for one thread, for the hottest paths; see [`Reader`].
     #[must_use]
     pub fn reader(&self) -> Reader<T> {
+        let held = self.cell.load().snapshot().clone();
         Reader {
-            held: self.cell.load(),
+            seen: number_of(&held),
+            held,
             cell: self.cell.clone(),
         }
     }
@@ -280,13 +280,17 @@ impl<T> fmt::Debug for Waited<T> {
 /// let snapshot: Arc<Snapshot<u32>> = loaded.into();
 /// assert_eq!(*Loaded::from(snapshot), 7);
 /// ```
-pub struct Loaded<T>(Arc<Snapshot<T>>);
+pub struct Loaded<T>(Arc<Copied<T>>);
 
 impl<T> Loaded<T> {
+    pub(super) fn into_copied(self) -> Arc<Copied<T>> {
+        self.0
+    }
+
     /// Returns the whole snapshot.
     #[must_use]
     pub fn snapshot(&self) -> &Arc<Snapshot<T>> {
-        &self.0
+        self.0.snapshot()
     }
 
     /// Returns the value; the same as dereferencing.
@@ -351,13 +355,13 @@ impl<T> Deref for Loaded<T> {
 
 impl<T> From<Arc<Snapshot<T>>> for Loaded<T> {
     fn from(snapshot: Arc<Snapshot<T>>) -> Self {
-        Loaded(snapshot)
+        Loaded(Copied::new(snapshot))
     }
 }
 
 impl<T> From<Loaded<T>> for Arc<Snapshot<T>> {
     fn from(loaded: Loaded<T>) -> Self {
-        loaded.0
+        loaded.snapshot().clone()
     }
 }
 
@@ -369,7 +373,7 @@ impl<T> Clone for Loaded<T> {
 
 impl<T> fmt::Debug for Loaded<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.snapshot(), f)
     }
 }
 
@@ -382,6 +386,8 @@ impl<T> fmt::Debug for Loaded<T> {
 /// and what it owns, alive for as long.
 pub struct Reader<T> {
     cell: Arc<Cell<T>>,
+    /// The number of what is held.
+    seen: usize,
     held: Arc<Snapshot<T>>,
 }
 
@@ -391,10 +397,16 @@ impl<T> Reader<T> {
     #[inline]
     pub fn get(&mut self) -> &Snapshot<T> {
         // Acquire: pairs with the store in `publish`.
-        if self.cell.number.load(Ordering::Acquire) != number_of(&self.held) {
-            self.held = self.cell.load();
+        if self.cell.number.load(Ordering::Acquire) != self.seen {
+            self.renew();
         }
         &self.held
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        self.held = self.cell.load().snapshot().clone();
+        self.seen = number_of(&self.held);
     }
 }
 
@@ -402,6 +414,7 @@ impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
         Reader {
             cell: self.cell.clone(),
+            seen: self.seen,
             held: self.held.clone(),
         }
     }

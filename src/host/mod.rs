@@ -21,6 +21,7 @@ mod receipts;
 mod reloader;
 #[cfg(feature = "schema")]
 mod schema;
+mod shards;
 mod shared;
 #[cfg(all(unix, feature = "signal"))]
 mod signals;

@@ -9,12 +9,13 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::time::Duration;
 
-use super::cell::{Cell, Handle, Waited};
+use super::cell::{Cell, Handle, Loaded, Waited};
 use super::changed::Stopped;
+use super::shards::Copied;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
-use crate::engine::{Snapshot, Version};
+use crate::engine::Version;
 
 /// A snapshot whose type is not named.
 type Anything = dyn Any + Send + Sync;
@@ -48,7 +49,7 @@ impl<T: Send + Sync + 'static> Wholes for Cell<T> {
 
     fn wait(&self, than: Version, deadline: Option<Instant>) -> Result<Whole, WaitedPart> {
         match self.wait_newer_until(than, deadline) {
-            Waited::Newer(loaded) => Ok(Whole::of(loaded.into())),
+            Waited::Newer(loaded) => Ok(Whole::of(loaded)),
             Waited::TimedOut => Err(WaitedPart::TimedOut),
             Waited::Stopped => Err(WaitedPart::Stopped),
         }
@@ -56,15 +57,15 @@ impl<T: Send + Sync + 'static> Wholes for Cell<T> {
 
     fn changed(self: Arc<Self>, than: Version) -> NewerWhole {
         let changed = Handle::new(self).changed(than);
-        Box::pin(async { changed.await.map(|newer| Whole::of(newer.into())) })
+        Box::pin(async { changed.await.map(Whole::of) })
     }
 }
 
 impl Whole {
-    fn of<T: Send + Sync + 'static>(snapshot: Arc<Snapshot<T>>) -> Self {
+    fn of<T: Send + Sync + 'static>(loaded: Loaded<T>) -> Self {
         Whole {
-            version: snapshot.version(),
-            snapshot,
+            version: loaded.version(),
+            snapshot: loaded.into_copied(),
         }
     }
 }
@@ -118,7 +119,7 @@ impl<T: Send + Sync + 'static> Handle<T> {
         Part {
             cell: self.cell().clone(),
             select: Arc::new(move |anything: &Anything| {
-                let snapshot = anything.downcast_ref::<Snapshot<T>>();
+                let snapshot = anything.downcast_ref::<Copied<T>>();
                 let snapshot = snapshot.unwrap_or_else(|| unreachable!("it is this cell's"));
                 select(snapshot)
             }),

@@ -325,7 +325,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         name: impl Into<Arc<str>>,
         listener: impl Listener<T> + 'static,
     ) -> Subscription {
-        let since = self.shared.cell.load();
+        let since = self.shared.cell.load().into();
         let subscriptions = &self.shared.subscriptions;
         let id = subscriptions.add(name.into(), Box::new(listener), since);
         // The next poll notifies it of a change that is under way.

@@ -4,7 +4,24 @@
 #[cfg(not(loom))]
 mod real {
     pub(crate) use super::super::std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use core::cell::Cell;
+
+    use super::super::std::thread_local;
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+
+    /// Returns a number of the calling thread: the first that asks has 0, the next 1.
+    #[inline]
+    pub(crate) fn slot() -> usize {
+        const NONE: usize = usize::MAX;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static MINE: Cell<usize> = const { Cell::new(NONE) });
+        MINE.with(|mine| {
+            if mine.get() == NONE {
+                mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % NONE);
+            }
+            mine.get()
+        })
+    }
 }
 
 #[cfg(not(loom))]
@@ -16,8 +33,16 @@ mod modelled {
     use core::ops::{Deref, DerefMut};
     use core::time::Duration;
 
+    use super::super::std::format;
     use super::super::std::prelude::rust_2024::*;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    /// The same in each run of a model.
+    pub(crate) fn slot() -> usize {
+        let id = format!("{:?}", loom::thread::current().id());
+        let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    }
 
     #[derive(Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
