@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, Text, ms, save};
+use common::{DEADLINE, Text, ms, save, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use steadyconf::{Change, Reloader};
 
@@ -46,7 +46,13 @@ fn service() {
         })
         .load()
         .unwrap();
+    let loaded = reloader.status().last_poll;
     reloader.start().unwrap();
+    // What the thread finds at first is not to be told in the middle of a test.
+    wait_until("its first poll", || {
+        let status = reloader.status();
+        status.last_poll != loaded && status.in_poll_since.is_none()
+    });
     let _told = reloader.notify_systemd(millis("PATIENCE")).unwrap();
     // So that tests need not guess when it is there.
     println!("\nserves");

@@ -20,12 +20,12 @@ use crate::engine::{Digest, Document, Effective, Place, Snapshot, Version};
 /// flag only; no user code runs under them.
 pub(crate) struct Cell<T> {
     active: Shards<T>,
-    /// The number of the active snapshot, so that a `Reader` need not take a
-    /// lock to know that nothing changed. Written only under all locks of the shards; a
-    /// reader that sees the new number and then takes one gets the new
-    /// snapshot, or a newer one. Cut to the machine's word, since equality is
-    /// all that is asked of it.
-    number: AtomicUsize,
+    /// Where the active snapshot is in memory, so that a `Reader` need not take a lock to
+    /// know that nothing changed. Written only under all locks of the shards: a reader that
+    /// sees the new place and then takes one gets the new snapshot, or a newer one. A
+    /// reader compares it with the snapshot that it holds, and as long as that is held, no
+    /// other can stand in its place.
+    place: AtomicUsize,
     /// Says whether anything can still come.
     signal: Arc<Signal>,
     /// Those who wait do so under this lock: threads for the condition, tasks to be woken.
@@ -36,7 +36,7 @@ pub(crate) struct Cell<T> {
 impl<T> Cell<T> {
     pub(crate) fn new(first: Arc<Snapshot<T>>, signal: Arc<Signal>) -> Self {
         Cell {
-            number: AtomicUsize::new(number_of(&first)),
+            place: AtomicUsize::new(place_of(&first)),
             active: Shards::new(first),
             signal,
             gate: Mutex::new(Waiting::default()),
@@ -50,10 +50,10 @@ impl<T> Cell<T> {
 
     /// Makes a snapshot visible to readers.
     pub(crate) fn publish(&self, new: Arc<Snapshot<T>>) {
-        let number = number_of(&new);
-        // Release: who reads this number also sees what made the snapshot,
+        let place = place_of(&new);
+        // Release: who reads this place also sees what made the snapshot,
         // even before it takes a lock.
-        let store = || self.number.store(number, Ordering::Release);
+        let store = || self.place.store(place, Ordering::Release);
         let old = self.active.replace(&new, store);
         self.call_waiters();
         // Outside of all locks: it may be the last hold on the old value.
@@ -107,12 +107,8 @@ impl<T> Cell<T> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "equality of the low bits is enough"
-)]
-fn number_of<T>(snapshot: &Snapshot<T>) -> usize {
-    snapshot.version().get() as usize
+fn place_of<T>(snapshot: &Arc<Snapshot<T>>) -> usize {
+    Arc::as_ptr(snapshot).addr()
 }
 
 /// A way in for readers: cheap to clone, usable from any thread, valid for as
@@ -166,10 +162,8 @@ impl<T> Handle<T> {
     /// A reader for one thread, for the hottest paths; see [`Reader`].
     #[must_use]
     pub fn reader(&self) -> Reader<T> {
-        let held = self.cell.load().snapshot().clone();
         Reader {
-            seen: number_of(&held),
-            held,
+            held: self.cell.load().into(),
             cell: self.cell.clone(),
         }
     }
@@ -386,8 +380,6 @@ impl<T> fmt::Debug for Loaded<T> {
 /// and what it owns, alive for as long.
 pub struct Reader<T> {
     cell: Arc<Cell<T>>,
-    /// The number of what is held.
-    seen: usize,
     held: Arc<Snapshot<T>>,
 }
 
@@ -397,7 +389,7 @@ impl<T> Reader<T> {
     #[inline]
     pub fn get(&mut self) -> &Snapshot<T> {
         // Acquire: pairs with the store in `publish`.
-        if self.cell.number.load(Ordering::Acquire) != self.seen {
+        if self.cell.place.load(Ordering::Acquire) != place_of(&self.held) {
             self.renew();
         }
         &self.held
@@ -405,8 +397,7 @@ impl<T> Reader<T> {
 
     #[cold]
     fn renew(&mut self) {
-        self.held = self.cell.load().snapshot().clone();
-        self.seen = number_of(&self.held);
+        self.held = self.cell.load().into();
     }
 }
 
@@ -414,7 +405,6 @@ impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
         Reader {
             cell: self.cell.clone(),
-            seen: self.seen,
             held: self.held.clone(),
         }
     }

@@ -92,12 +92,36 @@ pub(super) fn content(file: &File, metadata: &Metadata, max: usize) -> Result<Ve
     bytes
         .try_reserve_exact(size)
         .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    let taken = (max as u64).saturating_add(1);
-    file.take(taken).read_to_end(&mut bytes)?;
+    if size > AT_ONCE || !at_once(file, &mut bytes, size)? {
+        let left = (max as u64 + 1).saturating_sub(bytes.len() as u64);
+        file.take(left).read_to_end(&mut bytes)?;
+    }
     if bytes.len() > max {
         return Err(ReadError::TooLarge);
     }
     Ok(bytes)
+}
+
+/// A file of this size is asked for in one call; the standard library asks for what it
+/// does not know the end of in parts.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Reads up to `size` bytes. Returns whether that was all.
+fn at_once(mut file: &File, bytes: &mut Vec<u8>, size: usize) -> io::Result<bool> {
+    bytes.resize(size, 0);
+    let mut filled = 0;
+    while filled < size {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => {
+                bytes.truncate(filled);
+                return Ok(true);
+            }
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 fn must_be_a_file(metadata: &Metadata) -> Result<(), ReadError> {
