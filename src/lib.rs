@@ -70,6 +70,7 @@
 //! - `values` (default, implies `std` and `yaml`): values set in code, written by
 //!   `serde_yaml`.
 //! - `schema`: a JSON Schema of a configuration, by `schemars`.
+//! - `notify`: events of the file system as a hint to poll now, by `notify`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `stream`: [`Handle::changes`](Handle), a `futures_core::Stream`. Awaiting a change
 //!   ([`Handle::changed`]) needs no feature, and no runtime.

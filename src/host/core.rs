@@ -92,6 +92,11 @@ pub(super) struct Shared<T> {
     pub(super) status: Mutex<Status>,
     pub(super) receipts: Arc<Receipts>,
     pub(super) log: Log,
+    /// The paths of the sources that are files or folders.
+    #[cfg(feature = "notify")]
+    pub(super) watched: Vec<Arc<str>>,
+    #[cfg(feature = "notify")]
+    pub(super) events: super::events::Listening,
     pub(super) poller: Poller,
     #[cfg(all(unix, feature = "signal"))]
     pub(super) hangups: super::signals::Hangups,
@@ -121,6 +126,10 @@ impl<T: Send + Sync + 'static> Shared<T> {
             turn: Arc::default(),
             receipts,
             log,
+            #[cfg(feature = "notify")]
+            watched: Vec::new(),
+            #[cfg(feature = "notify")]
+            events: super::events::Listening::default(),
             poller: Poller::default(),
             #[cfg(all(unix, feature = "signal"))]
             hangups: super::signals::Hangups::default(),

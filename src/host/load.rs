@@ -104,7 +104,13 @@ impl<T: Send + Sync + 'static> First<T> {
         let cell = Arc::new(Cell::new(loaded?, signal.clone()));
         self.core.keep_last_good(self.now);
         let theirs = receipts.clone();
-        let shared = Shared::new(self.core, cell, signal, theirs, log, self.now);
+        #[cfg_attr(not(feature = "notify"), allow(unused_mut))]
+        let mut shared = Shared::new(self.core, cell, signal, theirs, log, self.now);
+        #[cfg(feature = "notify")]
+        {
+            let watched = self.watched.iter();
+            shared.watched = watched.map(|(name, _)| name.clone()).collect();
+        }
         recorder.conclude(&result, &shared.status);
         Ok(Reloader::of(shared))
     }

@@ -250,6 +250,18 @@ pub(crate) fn systemd(error: Option<&super::std::io::Error>) {
     }
 }
 
+/// File-system events cannot be had, for this reason, or they can again.
+#[cfg(feature = "notify")]
+pub(crate) fn events(error: Option<&notify::Error>) {
+    match error {
+        Some(error) => {
+            let what = "file events may be missing, and polling goes on without them";
+            remark(Level::Warn, &format_args!("{what}: {error}"));
+        }
+        None => remark(Level::Warn, &"file events come again"),
+    }
+}
+
 /// A logger is not ours; one that panics costs its line.
 fn guarded(mut line: impl FnMut()) {
     let _ = CATCH(&mut line);

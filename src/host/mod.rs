@@ -11,6 +11,8 @@ mod changed;
 mod check;
 mod clock;
 mod core;
+#[cfg(feature = "notify")]
+mod events;
 mod file;
 mod last_good;
 mod load;

@@ -251,6 +251,29 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         }))
     }
 
+    /// Wakes the thread at events of the file system, so that a change is seen at once and
+    /// not only at the next poll; the settle time is still waited out. Until what is
+    /// returned is dropped, or the reloader is.
+    ///
+    /// Events are a hint and nothing more. Polling goes on, so a longer
+    /// [`interval`](crate::Builder::interval) is enough as a safety net; where events are
+    /// missing (network and some container file systems send none), a change is seen after
+    /// the interval, as without this. If watching fails later, the log says so once, and
+    /// once when it works again.
+    ///
+    /// Watched are the folders that hold the files, the files that the configuration
+    /// names, and every link on the way to them.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no watch (on Linux, `fs.inotify.max_user_watches` or
+    /// `max_user_instances` may be used up) or no thread; or no files are watched. Polling
+    /// goes on all the same.
+    #[cfg(feature = "notify")]
+    pub fn wake_on_file_events(&self) -> io::Result<Subscription> {
+        super::events::begin(&self.shared).map(Subscription::new)
+    }
+
     /// Goes back to the newest content before, under a new version: a change like
     /// any other, with every listener. What was active is not applied again until
     /// the source shows something else; until then a poll returns
@@ -384,6 +407,8 @@ impl<T: Send + Sync + 'static> Drop for Reloader<T> {
         // Whoever asked for a poll and has not begun it does not begin any more.
         self.shared.signal.close();
         self.stop();
+        #[cfg(feature = "notify")]
+        self.shared.events.end();
         #[cfg(all(unix, feature = "signal"))]
         super::signals::end_all(&self.shared);
         #[cfg(all(target_os = "linux", feature = "systemd"))]
