@@ -7,7 +7,7 @@ mod common;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
@@ -246,6 +246,57 @@ fn futures_are_send_and_own_what_they_need() {
         let mut seen = part.load();
         part.changed(&mut seen).await
     });
+}
+
+/// A task may be entered at any moment of a stop, and stop by itself when it is woken.
+#[test]
+fn g19_a_waker_that_stops_while_somebody_stops_does_not_hang() {
+    let (_folder, path) = file("one");
+    let slot = Arc::new(Mutex::new(None::<Arc<Reloader<String>>>));
+    let (inside, is_inside) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let (woken, is_woken) = mpsc::channel();
+    let (theirs, waits) = (slot.clone(), Arc::new(Mutex::new(Vec::new())));
+    let kept = waits.clone();
+    let reloader = Reloader::from_file_as(&path, Text)
+        .listener("restarts", move |_: &steadyconf::Change<String>| {
+            inside.send(())?;
+            goes.recv()?;
+            let reloader = theirs.lock().unwrap().clone().unwrap();
+            // The stop is taken back, so that the task has something to wait for.
+            reloader.start()?;
+            let mut changed = reloader.handle().changed(Version::new(100));
+            let (stops, tell) = (reloader.clone(), woken.clone());
+            let waker = Waker::from(Arc::new(Calls(move || {
+                stops.stop();
+                let _ = tell.send(());
+            })));
+            assert!(poll(&mut changed, &waker).is_pending());
+            kept.lock().unwrap().push(changed);
+            Ok(())
+        })
+        .load()
+        .unwrap();
+    let reloader = Arc::new(reloader);
+    *slot.lock().unwrap() = Some(reloader.clone());
+    save(&path, "two");
+    reloader.start().unwrap();
+    is_inside.recv_timeout(DEADLINE).unwrap();
+    let stops = reloader.clone();
+    let stopping = thread::spawn(move || stops.stop());
+    // Until it waits for the listener.
+    common::wait_until("it stops", || {
+        let handle = reloader.handle();
+        matches!(
+            handle.wait_newer(Version::new(100), std::time::Duration::ZERO),
+            steadyconf::Waited::Stopped
+        )
+    });
+    go.send(()).unwrap();
+    is_woken.recv_timeout(DEADLINE).expect("the waker hangs");
+    stopping.join().unwrap();
+    *slot.lock().unwrap() = None;
+    waits.lock().unwrap().clear();
 }
 
 #[cfg(feature = "stream")]

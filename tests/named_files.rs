@@ -340,3 +340,45 @@ fn g20_it_is_not_healthy_while_named_files_are_awaited() {
     }
     assert_eq!(reloader.status().rejections, 2);
 }
+
+/// Files that a content names are read after it. That it has waited is so of this content
+/// alone, and not of another that takes its place meanwhile.
+#[test]
+fn g07_what_names_files_waits_for_its_turn_once_and_so_does_the_next() {
+    for then in ["cert", "cert3"] {
+        let mut world = World::naming(&["cert"]);
+        fs::write(world.path("cert2"), "two").unwrap();
+        fs::write(world.path("cert3"), "three").unwrap();
+        let window = Duration::from_secs(1000);
+        let reloader = world.load_with(world.config().stagger(window, "host"));
+        let poll = |world: &mut World, pause: u64| {
+            world.now += ms(pause);
+            reloader.poll_at(world.now).unwrap()
+        };
+        poll(&mut world, 5000);
+        world.name(&["cert2"]);
+        let due = (0..6).find_map(|_| match poll(&mut world, 120) {
+            Outcome::Staggered { until } => Some(until),
+            _ => None,
+        });
+        world.now = due.unwrap();
+        save(&world.path("cert2"), "moving");
+        assert!(matches!(poll(&mut world, 0), Outcome::Settling { .. }));
+        // Before that has settled, something else is there; and then something new.
+        world.name(&[then]);
+        let outcomes: Vec<_> = (0..8).map(|_| poll(&mut world, 120)).collect();
+        let applied = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
+        assert!(!outcomes.iter().any(applied), "{then}: {outcomes:?}");
+        save(&world.path("cert"), "new");
+        let outcomes: Vec<_> = (0..8).map(|_| poll(&mut world, 120)).collect();
+        assert!(!outcomes.iter().any(applied), "{then}: {outcomes:?}");
+        // In its turn it is read with its files and applied, without another wait.
+        world.now += window;
+        let outcomes: Vec<_> = (0..8).map(|_| poll(&mut world, 120)).collect();
+        assert_eq!(
+            outcomes.iter().filter(|one| applied(one)).count(),
+            1,
+            "{then}: {outcomes:?}"
+        );
+    }
+}

@@ -31,7 +31,7 @@ fn g19_a_hangup_calls_one_action_and_none_after_a_drop() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
     let second = reloader
-        .on_sighup(move |reloader| {
+        .on_sighup(move |reloader: &Reloader<String>| {
             counted.fetch_add(1, Ordering::SeqCst);
             reloader.reload(DEADLINE)
         })
@@ -50,7 +50,7 @@ fn g19_a_hangup_calls_one_action_and_none_after_a_drop() {
     // A panic costs one signal.
     let again = calls.clone();
     let third = reloader
-        .on_sighup(move |reloader| {
+        .on_sighup(move |reloader: &Reloader<String>| {
             assert!(again.fetch_add(1, Ordering::SeqCst) > 2, "on purpose");
             reloader.reload(DEADLINE)
         })
@@ -71,7 +71,7 @@ fn g19_a_hangup_calls_one_action_and_none_after_a_drop() {
     let ended = Arc::new(AtomicBool::new(false));
     let ends = ended.clone();
     let _last = running
-        .on_sighup(move |reloader| {
+        .on_sighup(move |reloader: &Reloader<String>| {
             begun.send(()).unwrap();
             thread::sleep(ms(50));
             let receipt = reloader.reload(DEADLINE);

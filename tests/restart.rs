@@ -39,7 +39,7 @@ fn engine() -> Engine<Config> {
     engine
 }
 
-fn pending<T: 'static>(engine: &Engine<T>) -> Option<(Vec<String>, bool)> {
+fn pending<T: 'static>(engine: &Engine<T>) -> Option<(Vec<String>, Option<bool>)> {
     let restart = engine.status().pending_restart?;
     let PendingRestart {
         fields,
@@ -50,9 +50,9 @@ fn pending<T: 'static>(engine: &Engine<T>) -> Option<(Vec<String>, bool)> {
     Some((fields, *would_start))
 }
 
-fn of(fields: &[&str], would_start: bool) -> Option<(Vec<String>, bool)> {
+fn of(fields: &[&str], would_start: bool) -> Option<(Vec<String>, Option<bool>)> {
     let fields = fields.iter().map(ToString::to_string).collect();
-    Some((fields, would_start))
+    Some((fields, Some(would_start)))
 }
 
 #[test]

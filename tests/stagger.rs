@@ -125,3 +125,89 @@ fn g07_who_asks_does_not_wait() {
     let receipt = reloader.reload(DEADLINE);
     assert_eq!(receipt.outcome, Ok(Outcome::Applied(Version::new(2))));
 }
+
+/// A revert is the cure: whoever has the bad content already does not wait for it.
+#[test]
+fn g07_what_was_active_before_comes_back_at_once() {
+    let mut engine = instance("host-1");
+    let due = until(&engine.apply(doc("2"), ms(1000)));
+    assert_eq!(
+        engine.apply(doc("2"), due),
+        Outcome::Applied(Version::new(2))
+    );
+    assert_eq!(
+        engine.apply(doc("1"), due + ms(1)),
+        Outcome::Applied(Version::new(3))
+    );
+
+    // So is a source that is mended after a start from the last known good.
+    let mut engine = Engine::new(Number::default()).stagger(WINDOW, "host-1");
+    engine
+        .start_from_last_good(doc("1"), "disk", ms(0))
+        .unwrap();
+    assert_eq!(
+        engine.apply(doc("2"), ms(1000)),
+        Outcome::Applied(Version::new(2))
+    );
+}
+
+/// However often it changes, what is there is applied within the window.
+#[test]
+fn g07_a_source_that_changes_often_is_applied_all_the_same() {
+    let mut engine = instance("host-1");
+    let mut now = ms(1000);
+    let mut applied = 0;
+    while now < ms(1000) + WINDOW {
+        let number = 2 + now.as_secs() % 7;
+        applied += u32::from(matches!(
+            engine.apply(doc(&number.to_string()), now),
+            Outcome::Applied(_)
+        ));
+        now += ms(3000);
+    }
+    let last = engine.apply(doc("9"), now);
+    assert!(applied > 0 || matches!(last, Outcome::Applied(_)), "{last}");
+}
+
+#[test]
+fn g20_the_status_is_true_while_content_waits() {
+    // What was rolled back from is not so any more once it is active again.
+    let mut engine = instance("host-1");
+    let due = until(&engine.apply(doc("2"), ms(1000)));
+    engine.apply(doc("2"), due);
+    engine.rollback(due + ms(1)).unwrap();
+    assert!(engine.status().quarantined.is_some());
+    until(&engine.apply(doc("3"), due + ms(2)));
+    engine.rollback_to(Version::new(2), due + ms(3)).unwrap();
+    let status = engine.status();
+    assert_eq!((status.quarantined, status.is_healthy()), (None, true));
+
+    // Nobody knows whether a start would succeed with what was never judged.
+    let mut engine = Engine::new(Number::default())
+        .stagger(WINDOW, "host-1")
+        .restart_only("port", steadyconf::OnRestart::Apply, |port| port);
+    engine.apply(doc("1"), ms(0));
+    let due = until(&engine.apply(doc("2"), ms(1000)));
+    engine.apply(doc("2"), due);
+    let pending = |engine: &Engine<u32>| engine.status().pending_restart.unwrap().would_start;
+    assert_eq!(pending(&engine), Some(true));
+    until(&engine.apply(doc("3"), due + ms(1)));
+    assert_eq!(pending(&engine), None);
+
+    // What is taken back is told of.
+    engine.apply(doc("2"), due + ms(2));
+    assert!(matches!(engine.events(), [Event::TakenBack { .. }]));
+}
+
+/// Somebody asked, but could not be served: that is not for what comes an hour later.
+#[test]
+fn g07_what_was_asked_for_in_vain_is_over() {
+    let mut engine = instance("host-1");
+    let script = Script::default();
+    script.says(Err(common::gone()));
+    engine.ask_again();
+    engine.poll(&mut script.clone(), ms(1000)).unwrap_err();
+    script.shows("2");
+    let later = engine.poll(&mut script.clone(), ms(3_600_000)).unwrap();
+    until(&later);
+}

@@ -80,6 +80,16 @@ fn g20_each_line_is_an_event_with_its_fields_once_there_is_a_subscriber() {
     assert_eq!(LINES.lock().unwrap().len(), 1);
     assert!(EVENTS.lock().unwrap().is_empty());
 
+    // One that another thread has for a while is not this thread's.
+    std::thread::spawn(|| {
+        let _scope = tracing_core::dispatcher::set_default(&Dispatch::new(Events));
+    })
+    .join()
+    .unwrap();
+    save(&path, "between");
+    reloader.poll_at(ms(500)).unwrap();
+    assert_eq!(LINES.lock().unwrap().len(), 2);
+
     tracing_core::dispatcher::set_global_default(Dispatch::new(Events)).unwrap();
     save(&path, "two");
     reloader.poll_at(ms(1000)).unwrap();
@@ -94,20 +104,20 @@ fn g20_each_line_is_an_event_with_its_fields_once_there_is_a_subscriber() {
     assert_eq!(
         *applied,
         format!(
-            "INFO steadyconf message=applied v2 {} in place of v1, from {name} attempt=2 version=2 \
+            "INFO steadyconf message=applied v3 {} in place of v2, from {name} attempt=3 version=3 \
              digest=\"{digest}\" origin=\"{name}\"",
             digest.short()
         )
     );
     assert!(
-        rejected.starts_with("WARN steadyconf message=keeping v2; "),
+        rejected.starts_with("WARN steadyconf message=keeping v3; "),
         "{rejected}"
     );
     assert!(
-        rejected.contains(" attempt=3 version=2 digest="),
+        rejected.contains(" attempt=4 version=3 digest="),
         "{rejected}"
     );
     assert!(rejected.contains(" stage=\"validate\""), "{rejected}");
     // Not twice.
-    assert_eq!(LINES.lock().unwrap().len(), 1);
+    assert_eq!(LINES.lock().unwrap().len(), 2);
 }

@@ -122,7 +122,8 @@ impl<T: 'static> Engine<T> {
         status.rejections = self.counts.rejections.iter().sum();
         status.rejections_by_stage = self.counts.rejections;
         status.source_errors = self.counts.source_errors;
-        status.staggered_until = self.source.due().filter(|until| *until > self.now);
+        let due = self.source.turn().map(|turn| turn.due);
+        status.staggered_until = due.filter(|until| *until > self.now);
         status.rollbacks = self.counts.rollbacks;
         status.quarantined = self.source.quarantined().map(|q| q.bytes.digest);
         status.source_differs = self.source_differs();
@@ -142,14 +143,16 @@ impl<T: 'static> Engine<T> {
         let active = self.active.as_ref().map(|active| &active.restart);
         let pending = |fields: &&Arc<[Arc<str>]>| !fields.is_empty();
         let fields = rejected.filter(pending).or(active.filter(pending))?.clone();
-        let would_start = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
-            Some(Verdict::Current | Verdict::Quarantined(_)) => true,
-            Some(Verdict::Rejected(rejected)) => !rejected.restart.is_empty(),
-            Some(Verdict::New { .. }) | None => false,
+        let verdict = self.source.seen.as_ref().map(|seen| &seen.verdict);
+        let would_start = match (&self.source.health, verdict) {
+            (Health::Unreadable { .. }, _) => Some(false),
+            (Health::Settling { .. }, _) | (_, None | Some(Verdict::New { .. })) => None,
+            (_, Some(Verdict::Current | Verdict::Quarantined(_))) => Some(true),
+            (_, Some(Verdict::Rejected(rejected))) => Some(!rejected.restart.is_empty()),
         };
         Some(PendingRestart {
             fields,
-            would_start: would_start && self.is_steady(),
+            would_start,
         })
     }
 

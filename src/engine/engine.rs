@@ -414,7 +414,7 @@ impl<T: 'static> Engine<T> {
                 .as_ref()
                 .and_then(|active| active.standing.until()),
         );
-        let staggered = coming(self.source.due());
+        let staggered = coming(self.source.turn().map(|turn| turn.due));
         let wanted = settled.min(staggered).min(retried).min(proved).min(regular);
         wanted.max(polled.saturating_add(SHORTEST_PAUSE))
     }

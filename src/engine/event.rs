@@ -83,6 +83,13 @@ pub enum Event {
         /// For how long.
         wait: Duration,
     },
+    /// What waited for its turn was taken back before: the source shows the active
+    /// snapshot again.
+    #[non_exhaustive]
+    TakenBack {
+        /// The digest of what waited.
+        digest: Digest,
+    },
     /// New content was rejected, or a listener vetoed it; the old snapshot stays active.
     #[non_exhaustive]
     Rejected {
@@ -186,6 +193,10 @@ impl fmt::Display for Event {
                     f,
                     "new content {digest} is applied in {seconds:.0} s: this instance waits for its turn"
                 )
+            }
+            Event::TakenBack { digest } => {
+                let digest = digest.short();
+                write!(f, "new content {digest} was taken back before its turn")
             }
             Event::SourceFailed { keeping, error } => {
                 write!(f, "{}; cannot read {error}", Keeping(*keeping))

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::active::Accepted;
+use super::document::Document;
 use super::snapshot::Snapshot;
 use super::version::Version;
 
@@ -91,6 +92,15 @@ impl<T> History<T> {
         let way_back = self.kept.iter().rposition(Kept::is_way_back);
         let oldest = usize::from(way_back == Some(0) && self.kept.len() > 1);
         self.kept.remove(oldest)
+    }
+
+    /// Returns whether this was active, and was neither bad nor rolled back from.
+    pub(crate) fn has_well(&self, document: &Document) -> bool {
+        let mut well = self
+            .kept
+            .iter()
+            .filter(|kept| kept.worth != Worth::Bad && !kept.avoid);
+        well.any(|kept| kept.accepted.has(document))
     }
 
     pub(crate) fn get(&self, version: Version) -> Option<&Kept<T>> {

@@ -3,7 +3,6 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::active::Bytes;
 use super::admission::{Admitted, Known, Peer, Refusal, Rules};
@@ -17,7 +16,7 @@ use super::outcome::Outcome;
 use super::report::{Place, Report, Violation};
 use super::retry::Retry;
 use super::snapshot::Snapshot;
-use super::source::{Before, Rejected, Seen, Verdict};
+use super::source::{Before, Rejected, Seen, Turn, Verdict};
 
 /// So often in a row, content may name other files than were read with it.
 const MOST_WANTED: u8 = 8;
@@ -36,13 +35,22 @@ impl<T: 'static> Engine<T> {
         }
         let active = self.active.as_ref();
         let is_current = active.is_some_and(|active| active.accepted.has(&document));
-        let before = self.source.seen.take().map(|before| before.verdict);
+        let seen = self.source.seen.take();
+        let goes_on = |seen: &Seen<T>| seen.document.layers() == document.layers();
+        if self.wanted > 0 && !seen.as_ref().is_some_and(goes_on) {
+            self.wanted = 0;
+        }
+        let turn = match is_current {
+            true => None,
+            false => self.turn(&document, seen.as_ref(), watch),
+        };
+        self.tell_if_taken_back(is_current, seen.as_ref(), watch);
+        let before = seen.map(|seen| seen.verdict);
         let (verdict, gone) = match is_current {
             true => (Verdict::Current, before),
             false => {
                 let (before, gone) = Before::of(before);
-                let due = self.staggered(&document, watch);
-                (Verdict::New { before, due }, gone)
+                (Verdict::New { before, turn }, gone)
             }
         };
         self.source.seen = Some(Seen { document, verdict });
@@ -51,18 +59,55 @@ impl<T: 'static> Engine<T> {
         self.weigh(watch)
     }
 
-    /// Returns when new content is to be judged, if that has to wait.
-    fn staggered(&mut self, document: &Document, watch: &mut dyn Observer<T>) -> Option<Duration> {
-        // The files that content names come after it, when it has waited already.
-        let is_first = self.active.is_none() || self.wanted > 0;
-        let stagger = self.policy.stagger.as_ref().filter(|_| !is_first)?;
+    /// Returns when it is the turn of new content, if it has to wait. What takes a change
+    /// back, or mends what is wrong, does not.
+    fn turn(
+        &mut self,
+        document: &Document,
+        seen: Option<&Seen<T>>,
+        watch: &mut dyn Observer<T>,
+    ) -> Option<Turn> {
+        let (Some(stagger), Some(active)) = (&self.policy.stagger, &self.active) else {
+            return None;
+        };
+        let waited = seen.and_then(Seen::turn);
+        // The files that content names are read after it, when it has waited already.
+        let is_over = |seen: &Seen<T>| {
+            let is_new = matches!(seen.verdict, Verdict::New { .. });
+            let is_due = waited.is_none_or(|turn| turn.due <= self.now);
+            is_new && is_due && seen.document.layers() == document.layers()
+        };
+        if self.ask_again
+            || active.accepted.from_last_good
+            || self.history.has_well(document)
+            || seen.is_some_and(is_over)
+        {
+            return None;
+        }
+        let since = waited.map_or(self.now, |turn| turn.since);
         let digest = document.digest();
-        let wait = stagger.wait_for(digest);
-        if self.ask_again || wait.is_zero() {
+        let due = self.now.saturating_add(stagger.wait_for(digest));
+        // All have it after the window, however often it changes meanwhile.
+        let due = due.min(since.saturating_add(stagger.window()));
+        let wait = due.saturating_sub(self.now);
+        if wait.is_zero() {
             return None;
         }
         self.raise(Event::Staggered { digest, wait }, watch);
-        Some(self.now.saturating_add(wait))
+        Some(Turn { due, since })
+    }
+
+    /// The source shows the active snapshot again, in place of what waited.
+    fn tell_if_taken_back(
+        &mut self,
+        is_current: bool,
+        seen: Option<&Seen<T>>,
+        watch: &mut dyn Observer<T>,
+    ) {
+        if let Some(seen) = seen.filter(|seen| is_current && seen.turn().is_some()) {
+            let digest = seen.document.digest();
+            self.raise(Event::TakenBack { digest }, watch);
+        }
     }
 
     /// If the source shows what is active, remembers with which bytes.
@@ -95,8 +140,8 @@ impl<T: 'static> Engine<T> {
                 rejected.outcome()
             }
             Verdict::New {
-                due: Some(until), ..
-            } if !self.ask_again && *until > self.now => Outcome::Staggered { until: *until },
+                turn: Some(turn), ..
+            } if !self.ask_again && turn.due > self.now => Outcome::Staggered { until: turn.due },
             Verdict::New { .. } | Verdict::Rejected(_) => {
                 let document = seen.document.clone();
                 watch.step(Step::Begins(Section::Attempt));

@@ -369,13 +369,15 @@ macro_rules! options {
         /// the content and on `instance`, which is another for each of many programs that
         /// watch the same content (a host or pod name). So of a whole fleet a few come
         /// first, and others each time; a bad change shows on these, and can be taken back
-        /// before the rest has it. It needs no server. All have it after `window`.
+        /// before the rest has it. It needs no server. All have it after `window`, which
+        /// begins when the source first shows something new.
         ///
         /// Until then a poll returns [`Outcome::Staggered`](crate::Outcome::Staggered), the
         /// status says so, and the content is not judged yet. Content that goes away
         /// meanwhile is never applied. The first load, a rollback, and what a reload or
-        /// [`ask_again`](crate::Engine::ask_again) asks for do not wait. Nor does the
-        /// active content itself, if it comes back. Off by default.
+        /// [`ask_again`](crate::Engine::ask_again) asks for do not wait. Nor does content
+        /// that the history remembers as good, so that a change can be taken back, and
+        /// nothing waits while the last known good is active. Off by default.
         pub fn stagger(mut self, window: core::time::Duration, instance: impl AsRef<[u8]>) -> Self {
             let stagger = $crate::engine::Stagger::new(window, instance.as_ref());
             self.policy.stagger = Some(stagger);

@@ -11,7 +11,7 @@ use super::error::{DetectError, DetectErrorKind};
 use super::event::Event;
 use super::observer::Observer;
 use super::outcome::Outcome;
-use super::source::Turn;
+use super::source::News;
 use super::version::Version;
 
 impl<T: 'static> Engine<T> {
@@ -83,7 +83,7 @@ impl<T: 'static> Engine<T> {
     }
 
     fn unreadable(&mut self, error: DetectError, watch: &mut dyn Observer<T>) -> DetectError {
-        if let Turn::Failed = self.source.health.fails(self.now, &error) {
+        if let News::Failed = self.source.health.fails(self.now, &error) {
             self.counts.source_errors = self.counts.source_errors.saturating_add(1);
             let event = Event::SourceFailed {
                 keeping: self.version(),
@@ -91,18 +91,20 @@ impl<T: 'static> Engine<T> {
             };
             self.raise(event, watch);
         }
+        // What was asked for is over: it is not to be of what comes at some later time.
+        self.ask_again &= self.source.seen.is_none();
         error
     }
 
     fn sighted(&mut self, sighting: Sighting, watch: &mut dyn Observer<T>) -> Outcome {
         if let Sighting::Settling { until } = sighting {
-            if let Turn::StillChanging(lasted) = self.source.health.settles(self.now, until) {
+            if let News::StillChanging(lasted) = self.source.health.settles(self.now, until) {
                 let keeping = self.version();
                 self.raise(Event::StillChanging { keeping, lasted }, watch);
             }
             return Outcome::Settling { until };
         }
-        if let Turn::Readable(error) = self.source.health.rests() {
+        if let News::Readable(error) = self.source.health.rests() {
             self.raise(Event::SourceReadable { error }, watch);
         }
         let outcome = match sighting {

@@ -25,6 +25,7 @@ impl Status {
     /// | `_config_reloads_total{outcome,stage}` | `applied`, `rejected` by stage, `rolled_back`, `source_error`, each counted when it begins |
     /// | `_config_consecutive_failures` | polls in a row that ended in a failure |
     /// | `_config_source_differs` | 1 if the source shows something else than is active |
+    /// | `_config_staggered` | 1 while new content waits for the turn of this instance |
     /// | `_config_quarantined` | 1 while the source shows what was rolled back from |
     /// | `_config_from_last_known_good` | 1 while the last known good of an earlier run is active |
     /// | `_config_pending_restart` | 1 while a change waits for a restart |
@@ -43,7 +44,7 @@ impl Status {
         let healthy = self.is_healthy();
         text.gauge(
             "last_reload_successful",
-            "1 if the active configuration is what the source shows and all is well, else 0.",
+            "1 if nothing is wrong with the source or the active configuration, else 0.",
             flag(healthy),
         );
         text.timestamp(
@@ -98,6 +99,11 @@ impl Status {
             "source_differs",
             "1 if the source shows something else than is active, else 0.",
             flag(self.source_differs),
+        );
+        text.gauge(
+            "staggered",
+            "1 while new content waits for the turn of this instance, else 0.",
+            flag(self.staggered_until.is_some()),
         );
         text.gauge(
             "quarantined",

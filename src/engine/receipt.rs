@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::digest::Digest;
-use super::error::{DetectError, Rejection, Stage};
+use super::error::{DetectError, ListenerError, Rejection, Stage};
 use super::outcome::Outcome;
 use super::report::OneLine;
 use super::version::Version;
@@ -137,10 +137,12 @@ pub struct Receipt {
     pub took: Duration,
     /// The phases and the listeners, in the order in which they ended.
     pub timings: Vec<Timing>,
-    /// The digest of what was rejected or is quarantined; otherwise of what is active.
-    pub digest: Option<Digest>,
+    /// The digest of what was rejected; otherwise of what is active.
+    pub digest: Digest,
     /// The active snapshot afterwards.
-    pub version: Option<Version>,
+    pub version: Version,
+    /// The listeners that failed to take the new snapshot into use.
+    pub listener_errors: Vec<ListenerError>,
     /// What came of it.
     pub outcome: Result<Outcome, DetectError>,
 }
@@ -162,28 +164,31 @@ impl Receipt {
     }
 
     /// Returns whether the active snapshot is what the source shows, as far as this
-    /// attempt can tell.
+    /// attempt can tell, and every listener took it into use.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self.outcome, Ok(Outcome::Unchanged | Outcome::Applied(_)))
+        let taken = matches!(self.outcome, Ok(Outcome::Unchanged | Outcome::Applied(_)));
+        taken && self.listener_errors.is_empty()
     }
 }
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (attempt, cause) = (self.attempt, self.cause);
-        write!(f, "attempt {attempt} ({cause}): {}", What(&self.outcome))
+        write!(f, "attempt {attempt} ({cause}): {}", What(self))
     }
 }
 
 /// What came of an attempt, for people.
-pub(crate) struct What<'a>(pub(crate) &'a Result<Outcome, DetectError>);
+pub(crate) struct What<'a>(pub(crate) &'a Receipt);
 
 impl fmt::Display for What<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ok(outcome) => write!(f, "{outcome}"),
-            Err(error) => write!(f, "cannot read {error}"),
+        match &self.0.outcome {
+            Ok(outcome) => write!(f, "{outcome}")?,
+            Err(error) => write!(f, "cannot read {error}")?,
         }
+        let mut errors = self.0.listener_errors.iter();
+        errors.try_for_each(|error| write!(f, "\n  but {error}"))
     }
 }

@@ -24,8 +24,9 @@ pub struct PendingRestart {
     /// The fields that take effect only then, by their paths.
     pub fields: Arc<[Arc<str>]>,
     /// Whether what the source showed last is valid, so that a start from it would succeed:
-    /// it is active, or rejected for no other reason than these fields.
-    pub would_start: bool,
+    /// it is active, or rejected for no other reason than these fields. `None` while what is
+    /// there has not been judged: it settles, or waits for its turn.
+    pub would_start: Option<bool>,
 }
 
 type Differs<T> = Box<dyn Fn(&T, &T) -> bool + Send>;

@@ -24,7 +24,7 @@ use super::outcome::Outcome;
 use super::receipt::Phase;
 use super::report::Violation;
 use super::snapshot::Snapshot;
-use super::source::{Quarantined, Verdict};
+use super::source::{Before, Quarantined, Verdict};
 use super::version::Version;
 
 /// What a round offers.
@@ -49,6 +49,8 @@ enum Cause {
 /// What becomes of the verdict on what the source shows.
 enum Fate<T> {
     Stays,
+    /// It is still to be judged; what was quarantined before is not so any more.
+    Forgives,
     Current(Option<Bytes>),
     Quarantined(Quarantined<T>),
 }
@@ -233,8 +235,12 @@ impl<T: 'static> Engine<T> {
         };
         let fate = self.fate(&candidate);
         let mut accepted = candidate.accepted;
+        let forgiven = match fate {
+            Fate::Forgives => self.source.forgive(),
+            _ => None,
+        };
         let verdict = match fate {
-            Fate::Stays => None,
+            Fate::Stays | Fate::Forgives => None,
             Fate::Current(equal) => {
                 accepted.is_shown_as(equal);
                 Some(Verdict::Current)
@@ -268,7 +274,7 @@ impl<T: 'static> Engine<T> {
         }
         self.shown_before();
         self.trim_history();
-        self.discard((gone, snapshot));
+        self.discard((gone, forgiven, snapshot));
     }
 
     /// Returns what becomes of the verdict on what the source shows, once the candidate
@@ -290,6 +296,10 @@ impl<T: 'static> Engine<T> {
             Verdict::Quarantined(q) if self.is_same(&q.snapshot, &new.snapshot) => {
                 Fate::Current(Some(q.bytes.clone()))
             }
+            Verdict::New {
+                before: Before::Quarantined(q),
+                ..
+            } if self.is_same(&q.snapshot, &new.snapshot) => Fate::Forgives,
             _ => Fate::Stays,
         }
     }

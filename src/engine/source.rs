@@ -93,7 +93,7 @@ impl Restless {
 }
 
 /// What a poll made of the health.
-pub(crate) enum Turn {
+pub(crate) enum News {
     /// Nothing that is news.
     Nothing,
     /// It cannot be read, for a reason that was not known.
@@ -122,7 +122,7 @@ impl Health {
     }
 
     /// The source moves.
-    pub(crate) fn settles(&mut self, now: Duration, until: Duration) -> Turn {
+    pub(crate) fn settles(&mut self, now: Duration, until: Duration) -> News {
         let (restless, unreadable) = self.take();
         let was_failure = restless.is_some_and(|restless| restless.is_failure());
         let restless = Restless::again(restless, now);
@@ -132,18 +132,18 @@ impl Health {
             unreadable,
         };
         match restless.is_failure() && !was_failure {
-            true => Turn::StillChanging(restless.lasted),
-            false => Turn::Nothing,
+            true => News::StillChanging(restless.lasted),
+            false => News::Nothing,
         }
     }
 
     /// The source cannot be read.
-    pub(crate) fn fails(&mut self, now: Duration, error: &DetectError) -> Turn {
+    pub(crate) fn fails(&mut self, now: Duration, error: &DetectError) -> News {
         let (restless, known) = self.take();
         let known = known.filter(|known| known.error == *error);
-        let turn = match known {
-            Some(_) => Turn::Nothing,
-            None => Turn::Failed,
+        let news = match known {
+            Some(_) => News::Nothing,
+            None => News::Failed,
         };
         let unreadable = known.unwrap_or_else(|| Unreadable {
             error: error.clone(),
@@ -153,13 +153,13 @@ impl Health {
             unreadable,
             restless,
         };
-        turn
+        news
     }
 
     /// The source was read and holds still.
-    pub(crate) fn rests(&mut self) -> Turn {
+    pub(crate) fn rests(&mut self) -> News {
         let (_, unreadable) = self.take();
-        unreadable.map_or(Turn::Nothing, |known| Turn::Readable(known.error))
+        unreadable.map_or(News::Nothing, |known| News::Readable(known.error))
     }
 
     /// Returns what is known of its moving, whether or not it can be read now.
@@ -184,20 +184,37 @@ pub(crate) struct Seen<T> {
     pub(crate) verdict: Verdict<T>,
 }
 
+impl<T> Seen<T> {
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        match self.verdict {
+            Verdict::New { turn, .. } => turn,
+            _ => None,
+        }
+    }
+}
+
 /// What became of what the source shows.
 pub(crate) enum Verdict<T> {
     /// It was not judged yet: a panic ended that, or the files that it names are still to
     /// be read. Until it came, this was so.
     New {
         before: Before<T>,
-        /// When it is to be judged, if that is to wait.
-        due: Option<Duration>,
+        /// If it has to wait for its turn.
+        turn: Option<Turn>,
     },
     /// It is the active snapshot, or other bytes of an equal value.
     Current,
     /// It was rolled back from.
     Quarantined(Quarantined<T>),
     Rejected(Rejected),
+}
+
+/// When it is the turn of this instance to judge new content.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) due: Duration,
+    /// Since when the source has shown something new, this or what this took the place of.
+    pub(crate) since: Duration,
 }
 
 /// What was so of the content before.
@@ -275,6 +292,16 @@ impl<T> Source<T> {
         Some(core::mem::replace(&mut seen.verdict, verdict))
     }
 
+    /// What was quarantined before new content came is not so any more. Returns it, for it
+    /// holds a value.
+    #[must_use]
+    pub(crate) fn forgive(&mut self) -> Option<Before<T>> {
+        match &mut self.seen.as_mut()?.verdict {
+            Verdict::New { before, .. } => Some(core::mem::replace(before, Before::Nothing)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn rejected(&self) -> Option<&Rejected> {
         match &self.seen.as_ref()?.verdict {
             Verdict::Rejected(rejected) => Some(rejected),
@@ -306,11 +333,8 @@ impl<T> Source<T> {
     }
 
     /// Returns when what the source shows is to be judged, if that waits.
-    pub(crate) fn due(&self) -> Option<Duration> {
-        match self.seen.as_ref()?.verdict {
-            Verdict::New { due, .. } => due,
-            _ => None,
-        }
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        self.seen.as_ref()?.turn()
     }
 
     /// Returns whether the source shows what is active.

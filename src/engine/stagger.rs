@@ -19,6 +19,10 @@ impl Stagger {
         Stagger { window, instance }
     }
 
+    pub(crate) const fn window(&self) -> Duration {
+        self.window
+    }
+
     /// Returns how long this instance waits before it applies this content: the same
     /// each time, another for each content, and spread evenly over instances.
     pub(crate) fn wait_for(&self, digest: Digest) -> Duration {

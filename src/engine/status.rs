@@ -260,7 +260,7 @@ impl Status {
         if let Some(restart) = &self.pending_restart {
             let fields = Joined(&restart.fields);
             write!(f, "\na restart is pending for: {fields}")?;
-            if !restart.would_start {
+            if restart.would_start == Some(false) {
                 f.write_str("; with what is at the source now, it would fail")?;
             }
         }

@@ -82,7 +82,8 @@ impl<T> Cell<T> {
     }
 }
 
-/// The reloader was stopped or dropped: no newer snapshot comes.
+/// The reloader was stopped or dropped: no newer snapshot comes, but for one whose
+/// listeners were being called at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 

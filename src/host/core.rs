@@ -160,12 +160,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
 
     /// An attempt is over, if it was one.
     fn recorded(&self, recorder: Recorder<'_>, result: &Result<Outcome, DetectError>) {
-        let receipt = recorder.conclude(result, &self.status);
+        recorder.conclude(result, &self.status, &self.cell);
         #[cfg(all(target_os = "linux", feature = "systemd"))]
-        if let Some(receipt) = &receipt {
-            self.systemd.attempted(receipt);
-        }
-        drop(receipt);
+        self.systemd.changed();
     }
 
     /// One poll, by whoever holds the core. `asked`: somebody wants it judged
@@ -232,11 +229,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let mut recorder = Recorder::new(&self.receipts, cause, now).numbered();
         let deadline = now.saturating_add(timeout);
         let result = self.reload_until(deadline, &mut recorder);
-        let receipt = recorder.receipt(&result, &self.status);
+        let receipt = recorder.receipt(&result, &self.status, &self.cell);
         #[cfg(all(target_os = "linux", feature = "systemd"))]
-        if cause != Cause::Sighup {
-            self.systemd.attempted(&receipt);
-        }
+        self.systemd.changed();
         receipt
     }
 
@@ -307,7 +302,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         let now = self.clock.now();
         let _inside = self.turn.enter(now);
-        let mut recorder = Recorder::new(&self.receipts, Cause::Rollback, now).numbered();
+        let mut recorder = Recorder::new(&self.receipts, Cause::Rollback, now);
         let mut watch = Watch::running(&self.cell, &self.subscriptions, self.log, &mut recorder);
         let rolled_back = core.engine.rollback_watched(to, now, &mut watch);
         let result = match &rolled_back {

@@ -111,7 +111,7 @@ impl<T: Send + Sync + 'static> First<T> {
             let watched = self.watched.iter();
             shared.watched = watched.map(|(name, _)| name.clone()).collect();
         }
-        recorder.conclude(&result, &shared.status);
+        recorder.conclude(&result, &shared.status, &shared.cell);
         Ok(Reloader::of(shared))
     }
 

@@ -59,8 +59,8 @@ fn remark(level: Level, message: &dyn Display) {
 /// Returns whether anybody hears a line of this level.
 fn is_heard(level: Level) -> bool {
     #[cfg(feature = "tracing")]
-    if tracing::dispatcher::has_been_set() {
-        // What its level and its fields are, is the subscriber's to ask.
+    if is_traced() {
+        // What level it wants is the subscriber's to say.
         return true;
     }
     log::log_enabled!(target: TARGET, level)
@@ -68,7 +68,7 @@ fn is_heard(level: Level) -> bool {
 
 fn say(level: Level, message: &dyn Display, facts: &Facts) {
     #[cfg(feature = "tracing")]
-    if tracing::dispatcher::has_been_set() {
+    if is_traced() {
         return trace(level, message, facts);
     }
     log::logger().log(
@@ -80,6 +80,13 @@ fn say(level: Level, message: &dyn Display, facts: &Facts) {
             .args(format_args!("{message}"))
             .build(),
     );
+}
+
+/// Returns whether this thread has a subscriber; one of another thread hears nothing.
+#[cfg(feature = "tracing")]
+fn is_traced() -> bool {
+    use tracing::subscriber::NoSubscriber;
+    tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
 
 /// The same as an event of `tracing`, with the same fields.
@@ -196,7 +203,7 @@ fn version_of(event: &Event) -> Option<Version> {
         | Event::SourceFailed { keeping, .. }
         | Event::StillChanging { keeping, .. }
         | Event::HoldsStill { keeping } => *keeping,
-        Event::SourceReadable { .. } | Event::Staggered { .. } => None,
+        Event::SourceReadable { .. } | Event::Staggered { .. } | Event::TakenBack { .. } => None,
     }
 }
 
@@ -206,7 +213,8 @@ fn digest_of(event: &Event) -> Option<Digest> {
         | Event::RolledBack { digest, .. }
         | Event::StartedFromLastGood { digest, .. }
         | Event::Recovered { digest, .. }
-        | Event::Staggered { digest, .. } => Some(*digest),
+        | Event::Staggered { digest, .. }
+        | Event::TakenBack { digest } => Some(*digest),
         Event::Rejected { rejection, .. } => Some(rejection.digest()),
         _ => None,
     }
@@ -269,9 +277,10 @@ fn guarded(mut line: impl FnMut()) {
 
 fn level_of(event: &Event) -> Level {
     match event {
-        Event::Applied { .. } | Event::ProbationPassed { .. } | Event::Staggered { .. } => {
-            Level::Info
-        }
+        Event::Applied { .. }
+        | Event::ProbationPassed { .. }
+        | Event::Staggered { .. }
+        | Event::TakenBack { .. } => Level::Info,
         Event::RollbackFailed { .. } => Level::Error,
         // Recovering is as loud as the failure was, so that who filters for
         // warnings also learns that it is over.

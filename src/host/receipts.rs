@@ -4,13 +4,17 @@
 
 use core::time::Duration;
 
+use super::cell::{Cell, Loaded};
 use super::std::collections::VecDeque;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::Mutex;
 use crate::engine::observer::{Section, Step};
-use crate::engine::{Cause, DetectError, Digest, Doing, Outcome, Phase, Receipt, Status, Timing};
+use crate::engine::{
+    Cause, DetectError, Digest, Doing, Event, ListenerError, Outcome, Phase, Receipt, Snapshot,
+    Status, Timing, Version,
+};
 
 /// So many receipts are kept.
 const KEEP: usize = 32;
@@ -46,10 +50,13 @@ impl Receipts {
         kept.last
     }
 
+    /// Keeps it in the order of numbers: a reload may end after what began later.
     fn keep(&self, receipt: Arc<Receipt>) {
         let mut kept = self.0.lock();
-        let surplus = (kept.receipts.len() >= KEEP).then(|| kept.receipts.pop_front());
-        kept.receipts.push_back(receipt);
+        let earlier = |one: &Arc<Receipt>| one.attempt < receipt.attempt;
+        let at = kept.receipts.partition_point(earlier);
+        kept.receipts.insert(at, receipt);
+        let surplus = (kept.receipts.len() > KEEP).then(|| kept.receipts.pop_front());
         drop(kept);
         drop(surplus);
     }
@@ -106,6 +113,9 @@ pub(super) struct Recorder<'a> {
     began: Duration,
     numbered: Option<(u64, Instant)>,
     timings: Vec<Timing>,
+    listener_errors: Vec<ListenerError>,
+    /// The snapshot that became active last.
+    published: Option<(Version, Digest)>,
 }
 
 impl<'a> Recorder<'a> {
@@ -116,6 +126,8 @@ impl<'a> Recorder<'a> {
             began: now,
             numbered: None,
             timings: Vec::new(),
+            listener_errors: Vec::new(),
+            published: None,
         }
     }
 
@@ -162,48 +174,72 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The attempt is over. Returns its receipt, if it leaves one. `status`: the one after
-    /// it.
-    pub(super) fn conclude(
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::ListenerFailed { error, .. } => self.listener_errors.push(error.clone()),
+            // What failed before that is not active any more.
+            Event::RolledBack { .. } => self.listener_errors.clear(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn published<T>(&mut self, snapshot: &Snapshot<T>) {
+        self.published = Some((snapshot.version(), snapshot.digest()));
+    }
+
+    /// The attempt is over, if it was one.
+    pub(super) fn conclude<T>(
         self,
         outcome: &Result<Outcome, DetectError>,
         status: &Mutex<Status>,
-    ) -> Option<Arc<Receipt>> {
-        let is_one = self.numbered.is_some();
-        is_one.then(|| self.receipt(outcome, status))
+        cell: &Cell<T>,
+    ) {
+        if self.numbered.is_some() {
+            self.receipt(outcome, status, cell);
+        }
+    }
+
+    /// Returns what is active after the attempt. The status may be of the poll before, and
+    /// knows other bytes that stand for what readers get.
+    fn active<T>(&self, status: &Status, active: &Loaded<T>) -> (Version, Digest) {
+        match (self.published, status.version, status.digest) {
+            (Some(published), ..) => published,
+            (None, Some(version), Some(digest)) if version == active.version() => (version, digest),
+            _ => (active.version(), active.digest()),
+        }
     }
 
     /// The attempt is over. Returns its receipt.
-    pub(super) fn receipt(
+    pub(super) fn receipt<T>(
         mut self,
         outcome: &Result<Outcome, DetectError>,
         status: &Mutex<Status>,
+        cell: &Cell<T>,
     ) -> Arc<Receipt> {
-        let status = status.lock();
         let (attempt, since) = self.number();
+        let (version, digest) = self.active(&status.lock(), &cell.load());
         let receipt = Arc::new(Receipt {
             attempt,
             cause: self.cause,
             began: self.began,
             took: since.elapsed(),
             timings: self.timings,
-            digest: digest_of(outcome, &status),
-            version: status.version,
+            digest: digest_of(outcome).unwrap_or(digest),
+            version,
+            listener_errors: self.listener_errors,
             outcome: outcome.clone(),
         });
-        drop(status);
         self.receipts.keep(receipt.clone());
         receipt
     }
 }
 
-/// Returns the digest of what an attempt was about.
-fn digest_of(outcome: &Result<Outcome, DetectError>, status: &Status) -> Option<Digest> {
+/// Returns the digest of what was rejected, if anything was.
+fn digest_of(outcome: &Result<Outcome, DetectError>) -> Option<Digest> {
     match outcome {
         Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => {
             Some(rejection.digest())
         }
-        Ok(Outcome::Quarantined) => status.quarantined,
-        _ => status.digest,
+        _ => None,
     }
 }

@@ -29,8 +29,8 @@ use crate::engine::{
 ///
 /// All methods take `&self` and may be called from any thread, and from inside
 /// callbacks. Dropping it stops the thread; handles stay valid. A drop waits, as
-/// [`stop`](Self::stop) does, for the poll under way: in async code, drop it in
-/// `spawn_blocking`.
+/// [`stop`](Self::stop) does, for the poll under way, and for the action of a SIGHUP: in
+/// async code, drop it in `spawn_blocking`.
 pub struct Reloader<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     role: Role,
@@ -170,22 +170,24 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// As for [`on_sighup`](Self::on_sighup).
     #[cfg(all(unix, feature = "signal"))]
     pub fn reload_on_sighup(&self) -> io::Result<Subscription> {
-        self.on_sighup(|reloader| reloader.reload(super::signals::PATIENCE))
+        self.on_sighup(|reloader: &Reloader<T>| reloader.reload(super::signals::PATIENCE))
     }
 
-    /// Calls `action` at every SIGHUP, on a thread of its own, and logs what came of it:
-    /// to reload with another time-out, or to do something else at the signal, too, such
-    /// as opening log files anew. It is called until what is returned is dropped, or the
-    /// reloader is. Then the signal does nothing; it does not end the process again. If it
-    /// is called twice, the second action takes the place of the first.
+    /// Calls `action` at every SIGHUP, on a thread of its own, and logs what came of it, if
+    /// it returns a receipt: to reload with another time-out, or to do something else at the
+    /// signal, too, such as opening log files anew. Signals that come while it runs are
+    /// answered by one more call. It is called until what is returned is dropped, or the
+    /// reloader is. Then the signal does nothing; it does not end the process again. If
+    /// this is called twice, the second action takes the place of the first.
     ///
-    /// After the reloader was dropped, the action does not run any more, unless it is
-    /// dropped from inside a callback: then a call that is under way completes.
+    /// A drop of the reloader waits for the action under way, and after it none runs, unless
+    /// it is dropped from inside a callback: then a call that is under way completes.
     ///
     /// ```no_run
+    /// # use steadyconf::Reloader;
     /// # fn reopen_log_files() {}
-    /// # let reloader = steadyconf::Reloader::<u32>::from_file("config.yaml").load().unwrap();
-    /// let subscription = reloader.on_sighup(|reloader| {
+    /// # let reloader = Reloader::<u32>::from_file("config.yaml").load().unwrap();
+    /// let subscription = reloader.on_sighup(|reloader: &Reloader<u32>| {
     ///     reopen_log_files();
     ///     reloader.reload(std::time::Duration::from_secs(60))
     /// });
@@ -197,11 +199,21 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// be told (on Linux), every thread of the program blocks the signal, so that it
     /// would never come.
     #[cfg(all(unix, feature = "signal"))]
-    pub fn on_sighup(
+    pub fn on_sighup<R: Into<Option<Receipt>>>(
         &self,
-        action: impl FnMut(&Reloader<T>) -> Receipt + Send + 'static,
+        action: impl FnMut(&Reloader<T>) -> R + Send + 'static,
     ) -> io::Result<Subscription> {
-        let id = super::signals::begin(&self.shared, action)?;
+        self.begin_hangups(action, false)
+    }
+
+    #[cfg(all(unix, feature = "signal"))]
+    fn begin_hangups<R: Into<Option<Receipt>>>(
+        &self,
+        mut action: impl FnMut(&Reloader<T>) -> R + Send + 'static,
+        is_default: bool,
+    ) -> io::Result<Subscription> {
+        let action = move |reloader: &Reloader<T>| action(reloader).into();
+        let id = super::signals::begin(&self.shared, action, is_default)?;
         // Weak, so that a signal that never comes keeps nothing alive.
         let shared = Arc::downgrade(&self.shared);
         Ok(Subscription::new(move || {
@@ -213,10 +225,10 @@ impl<T: Send + Sync + 'static> Reloader<T> {
 
     /// Does what systemd expects of a service with `Type=notify-reload` (or `notify`):
     /// says `READY=1` now, so call it once the program serves; `RELOADING=1` at every
-    /// SIGHUP, and `READY=1` after it, with a `STATUS=` that says what came of it, also
-    /// if that is a rejection; and `WATCHDOG=1` while polls end, where the unit has
-    /// `WatchdogSec=`. The status of the unit follows every later change, too. Until what
-    /// is returned is dropped, or the reloader is.
+    /// SIGHUP, and `READY=1` after it; and `WATCHDOG=1` while polls end, where the unit has
+    /// `WatchdogSec=`. The `STATUS=` says how things stand, reasons of a rejection included,
+    /// and follows every change. Until what is returned is dropped, or the reloader is. If
+    /// it is called twice, the second call takes the place of the first.
     ///
     /// If nothing was said by [`on_sighup`](Self::on_sighup) before, SIGHUP reloads with
     /// `patience`. If a reload is not over after `patience` (a listener hangs, say), it
@@ -225,7 +237,8 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// The watchdog is fed while no poll lasts longer than half of `WatchdogSec=`, and
     /// none is overdue by as much: if a listener takes its time, `WatchdogSec=` has to
-    /// allow for it.
+    /// allow for it, and a program that neither started the thread nor polls in time is
+    /// not fed.
     ///
     /// All of it is sent by a thread of its own, so that a dead socket delays nothing.
     /// Without `NOTIFY_SOCKET` in the environment, nothing is sent, and SIGHUP reloads all
@@ -237,16 +250,17 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// cannot be sent to it.
     #[cfg(all(target_os = "linux", feature = "systemd"))]
     pub fn notify_systemd(&self, patience: Duration) -> io::Result<Subscription> {
-        let hangups = match self.shared.hangups.is_empty() {
-            true => Some(self.on_sighup(move |reloader| reloader.reload(patience))?),
-            false => None,
+        let action = move |reloader: &Reloader<T>| reloader.reload(patience);
+        let hangups = match self.shared.hangups.are_taken() {
+            false => Some(self.begin_hangups(action, true)?),
+            true => None,
         };
-        super::systemd::begin(&self.shared, patience)?;
+        let service = super::systemd::begin(&self.shared, patience)?;
         let shared = Arc::downgrade(&self.shared);
         Ok(Subscription::new(move || {
             drop(hangups);
-            if let Some(shared) = shared.upgrade() {
-                shared.systemd.end();
+            if let (Some(shared), Some(service)) = (shared.upgrade(), service) {
+                shared.systemd.end(&service);
             }
         }))
     }
@@ -412,7 +426,7 @@ impl<T: Send + Sync + 'static> Drop for Reloader<T> {
         #[cfg(all(unix, feature = "signal"))]
         super::signals::end_all(&self.shared);
         #[cfg(all(target_os = "linux", feature = "systemd"))]
-        self.shared.systemd.end();
+        self.shared.systemd.end_all();
     }
 }
 

@@ -12,6 +12,7 @@ use super::std::fs;
 use super::std::io;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
+use super::std::sync::mpsc::{self, TrySendError};
 use super::std::thread;
 use super::sync::Mutex;
 use super::turn::{Turn, Wait};
@@ -33,23 +34,38 @@ pub(crate) struct Hangups {
 #[derive(Default)]
 struct Waiting {
     last: u64,
-    thread: Option<(u64, Handle)>,
+    current: Option<Current>,
     /// The owner is gone: no action begins any more.
     closed: bool,
 }
 
+struct Current {
+    id: u64,
+    handle: Handle,
+    /// It was not the program that asked for it, but what it says to systemd.
+    is_default: bool,
+}
+
 impl Hangups {
+    /// Returns whether the program has an action of its own.
     #[cfg(all(target_os = "linux", feature = "systemd"))]
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.lock().thread.is_none()
+    pub(super) fn are_taken(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.current.as_ref().is_some_and(|one| !one.is_default)
     }
 
     /// Ends one, and lets go of its descriptors.
     pub(super) fn end(&self, id: u64) {
         let mut waiting = self.waiting.lock();
-        if let Some((_, handle)) = waiting.thread.take_if(|(one, _)| *one == id) {
-            handle.close();
+        if let Some(current) = waiting.current.take_if(|one| one.id == id) {
+            current.handle.close();
         }
+    }
+
+    /// Returns whether this one may be called.
+    fn may_call(&self, id: u64) -> bool {
+        let waiting = self.waiting.lock();
+        !waiting.closed && waiting.current.as_ref().is_some_and(|one| one.id == id)
     }
 }
 
@@ -57,18 +73,27 @@ impl Hangups {
 /// the number to end it with.
 pub(super) fn begin<T: Send + Sync + 'static>(
     shared: &Arc<Shared<T>>,
-    action: impl FnMut(&Reloader<T>) -> Receipt + Send + 'static,
+    action: impl FnMut(&Reloader<T>) -> Option<Receipt> + Send + 'static,
+    is_default: bool,
 ) -> io::Result<u64> {
     if is_blocked_everywhere() {
         let message = "every thread of this program blocks SIGHUP: it would never come";
         return Err(io::Error::other(message));
     }
-    let handle = spawn(shared, action)?;
+    let id = {
+        let mut waiting = shared.hangups.waiting.lock();
+        waiting.last += 1;
+        waiting.last
+    };
+    let handle = spawn(shared, id, action)?;
     let mut waiting = shared.hangups.waiting.lock();
-    waiting.last += 1;
-    let id = waiting.last;
-    if let Some((_, before)) = waiting.thread.replace((id, handle)) {
-        before.close();
+    let current = Current {
+        id,
+        handle,
+        is_default,
+    };
+    if let Some(before) = waiting.current.replace(current) {
+        before.handle.close();
     }
     Ok(id)
 }
@@ -78,8 +103,8 @@ pub(super) fn end_all<T: Send + Sync + 'static>(shared: &Shared<T>) {
     let hangups = &shared.hangups;
     let mut waiting = hangups.waiting.lock();
     waiting.closed = true;
-    if let Some((_, handle)) = waiting.thread.take() {
-        handle.close();
+    if let Some(current) = waiting.current.take() {
+        current.handle.close();
     }
     drop(waiting);
     if shared.turn.is_mine() {
@@ -108,56 +133,74 @@ fn blocks_hangup(status: &str) -> bool {
     mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
-/// Waits for the signal on a thread of its own, until that is closed or the reloader is
-/// gone. Weak, so that a signal that never comes keeps nothing alive.
+/// Waits for the signal on a thread of its own, and acts on another, so that a signal is
+/// heard while the action for one before still runs. Both end when they are closed or the
+/// reloader is gone. Weak, so that a signal that never comes keeps nothing alive.
 fn spawn<T: Send + Sync + 'static>(
     shared: &Arc<Shared<T>>,
-    mut action: impl FnMut(&Reloader<T>) -> Receipt + Send + 'static,
+    id: u64,
+    mut action: impl FnMut(&Reloader<T>) -> Option<Receipt> + Send + 'static,
 ) -> io::Result<Handle> {
     let mut signals = Signals::new([SIGHUP])?;
     let handle = signals.handle();
-    let weak = Arc::downgrade(shared);
-    let wait = move || {
-        for _ in signals.forever() {
-            match weak.upgrade() {
-                Some(shared) => hang_up(shared, &mut action),
+    // One that waits is enough: it begins after all signals that came before it.
+    let (calls, called) = mpsc::sync_channel(1);
+    let (hears, acts) = (Arc::downgrade(shared), Arc::downgrade(shared));
+    let named = |name: &str| thread::Builder::new().name(name.into());
+    named("steadyconf-reload").spawn(move || {
+        for () in called {
+            match acts.upgrade() {
+                Some(shared) => act(shared, id, &mut action),
                 None => return,
             }
         }
-    };
-    let named = thread::Builder::new().name("steadyconf-sighup".into());
-    named.spawn(wait)?;
+    })?;
+    named("steadyconf-sighup").spawn(move || {
+        for _ in signals.forever() {
+            let Some(shared) = hears.upgrade() else {
+                return;
+            };
+            #[cfg(all(target_os = "linux", feature = "systemd"))]
+            if shared.hangups.may_call(id) {
+                shared.systemd.signalled();
+            }
+            drop(shared);
+            if let Err(TrySendError::Disconnected(())) = calls.try_send(()) {
+                return;
+            }
+        }
+    })?;
     Ok(handle)
 }
 
-/// One signal: the action, and telling what came of it.
-fn hang_up<T: Send + Sync + 'static>(
+/// One call of the action, and telling what came of it.
+fn act<T: Send + Sync + 'static>(
     shared: Arc<Shared<T>>,
-    action: &mut impl FnMut(&Reloader<T>) -> Receipt,
+    id: u64,
+    action: &mut impl FnMut(&Reloader<T>) -> Option<Receipt>,
 ) {
-    let log = shared.log;
     let reloader = Reloader::lent(shared.clone(), Cause::Sighup);
-    let hangups = &shared.hangups;
-    let calling = hangups.calling.lock();
-    if hangups.waiting.lock().closed {
+    let calling = shared.hangups.calling.lock();
+    if !shared.hangups.may_call(id) {
         return;
     }
-    let inside = hangups.turn.enter(shared.clock.now());
+    let inside = shared.hangups.turn.enter(shared.clock.now());
     #[cfg(all(target_os = "linux", feature = "systemd"))]
-    shared.systemd.reload_begins();
+    let answer = shared.systemd.action_begins();
     let mut receipt = None;
-    let _ = CATCH(&mut || receipt = Some(action(&reloader)));
-    drop(inside);
-    drop(calling);
-    match &receipt {
-        Some(receipt) => {
+    let acted = CATCH(&mut || receipt = action(&reloader));
+    match (&receipt, acted) {
+        (Some(receipt), _) => {
             let (good, attempt) = (receipt.is_good(), Some(receipt.attempt));
-            log.hangup(good, &What(&receipt.outcome), attempt);
+            shared.log.hangup(good, &What(receipt), attempt);
         }
-        None => log.hangup(false, &"the action panicked", None),
+        (None, Ok(())) => {}
+        (None, Err(_)) => shared.log.hangup(false, &"the action panicked", None),
     }
     #[cfg(all(target_os = "linux", feature = "systemd"))]
-    shared.systemd.reload_ends(receipt.as_ref());
+    answer.into_iter().for_each(super::systemd::Answer::give);
+    drop(inside);
+    drop(calling);
 }
 
 #[cfg(test)]

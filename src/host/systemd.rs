@@ -1,19 +1,19 @@
-//! What systemd is told of a service: ready, reloading, what came of it, still alive. The
+//! What systemd is told of a service: ready, reloading, how it stands, still alive. The
 //! words and the clock are the `sd-notify` crate's; sending is done here, for its `notify`
 //! knows no abstract sockets and waits for a full one for ever.
 
-use core::fmt::Display;
+use core::fmt::{self, Display};
 use core::time::Duration;
 
 use sd_notify::NotifyState;
 
 use super::core::Shared;
 use super::logging;
-use super::std::collections::VecDeque;
 use super::std::env;
 use super::std::ffi::OsString;
 use super::std::format;
 use super::std::io;
+use super::std::mem;
 use super::std::os::linux::net::SocketAddrExt;
 use super::std::os::unix::ffi::OsStrExt;
 use super::std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -22,13 +22,10 @@ use super::std::sync::{Arc, Weak};
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::{Receipt, Status, What};
+use crate::engine::Status;
 
 /// Whoever does not take a message in that time does not get it.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// So many messages wait to be sent. More of them wait for a dead socket only.
-const MOST_WAITING: usize = 64;
 
 /// systemd ignores messages of more than 4096 bytes.
 const LONGEST_STATUS: usize = 2000;
@@ -37,7 +34,7 @@ const LONGEST_STATUS: usize = 2000;
 #[derive(Default)]
 pub(super) struct Systemd(Mutex<Option<Arc<Service>>>);
 
-struct Service {
+pub(super) struct Service {
     socket: OsString,
     patience: Duration,
     state: Mutex<State>,
@@ -46,10 +43,24 @@ struct Service {
 
 #[derive(Default)]
 struct State {
-    messages: VecDeque<String>,
-    /// When a reload that is under way has to be over.
-    reload: Option<Instant>,
+    /// A reload that systemd does not know to have begun yet.
+    reloading: Option<String>,
+    /// How many signals came, and how many of them are answered by `READY=1`.
+    signals: u64,
+    answered: u64,
+    /// When the reload under way has to be answered.
+    deadline: Option<Instant>,
+    /// `READY=1` is to be said.
+    ready: bool,
+    /// The status may have changed.
+    changed: bool,
     ended: bool,
+}
+
+/// What an action answers: the signals that came before it began.
+pub(super) struct Answer {
+    service: Arc<Service>,
+    signals: u64,
 }
 
 impl Systemd {
@@ -57,14 +68,27 @@ impl Systemd {
         self.0.lock().clone()
     }
 
-    pub(super) fn end(&self) {
-        if let Some(service) = self.0.lock().take() {
-            service.change(|state| state.ended = true);
+    /// Ends it, if it is still this.
+    pub(super) fn end(&self, service: &Arc<Service>) {
+        let mut current = self.0.lock();
+        if current
+            .as_ref()
+            .is_some_and(|one| Arc::ptr_eq(one, service))
+        {
+            *current = None;
+        }
+        drop(current);
+        service.change(|state| state.ended = true);
+    }
+
+    pub(super) fn end_all(&self) {
+        if let Some(service) = self.service() {
+            self.end(&service);
         }
     }
 
-    /// SIGHUP came.
-    pub(super) fn reload_begins(&self) {
+    /// SIGHUP came. It is told at once, also while the action for one before still runs.
+    pub(super) fn signalled(&self) {
         let Some(service) = self.service() else {
             return;
         };
@@ -73,48 +97,48 @@ impl Systemd {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             message += &line(&now);
         }
-        let deadline = Instant::now().checked_add(service.patience);
         service.change(|state| {
-            state.queue(message);
-            state.reload = deadline;
+            state.reloading = Some(message);
+            state.signals += 1;
+            state.deadline = Instant::now().checked_add(service.patience);
         });
     }
 
-    /// What SIGHUP asked for is over.
-    pub(super) fn reload_ends(&self, receipt: Option<&Receipt>) {
-        let Some(service) = self.service() else {
-            return;
-        };
-        let status = match receipt {
-            Some(receipt) => status_line(&What(&receipt.outcome)),
-            None => status_line(&"the action for SIGHUP panicked"),
-        };
-        service.change(|state| {
-            let ready = match state.reload.take() {
-                Some(_) => line(&NotifyState::Ready),
-                // That was said when it took too long.
-                None => String::new(),
-            };
-            state.queue(ready + &status);
-        });
+    /// The action for SIGHUP begins.
+    pub(super) fn action_begins(&self) -> Option<Answer> {
+        let service = self.service()?;
+        let signals = service.state.lock().signals;
+        Some(Answer { service, signals })
     }
 
-    /// Something else came to an end.
-    pub(super) fn attempted(&self, receipt: &Receipt) {
+    /// A poll or a reload is over.
+    pub(super) fn changed(&self) {
         if let Some(service) = self.service() {
-            let status = status_line(&What(&receipt.outcome));
-            service.change(|state| state.queue(status));
+            service.change(|state| state.changed = true);
         }
     }
 }
 
-/// Says that the service is ready, and begins to tell of it.
+impl Answer {
+    /// The action for SIGHUP is over. A signal that came after it began gets an action of
+    /// its own, and what took too long was answered when it did.
+    pub(super) fn give(self) {
+        self.service.change(|state| {
+            state.changed = true;
+            if state.signals == self.signals && state.answered < self.signals {
+                state.answer();
+            }
+        });
+    }
+}
+
+/// Says that the service is ready, and begins to tell of it. `None`: nobody is to be told.
 pub(super) fn begin<T: Send + Sync + 'static>(
     shared: &Arc<Shared<T>>,
     patience: Duration,
-) -> io::Result<()> {
+) -> io::Result<Option<Arc<Service>>> {
     let Some(socket) = env::var_os("NOTIFY_SOCKET") else {
-        return Ok(());
+        return Ok(None);
     };
     let service = Arc::new(Service {
         socket,
@@ -122,24 +146,63 @@ pub(super) fn begin<T: Send + Sync + 'static>(
         state: Mutex::default(),
         changed: Condvar::new(),
     });
-    let status = status_line(&shared.status());
-    service.send(&(line(&NotifyState::Ready) + &status))?;
-    let (weak, theirs) = (Arc::downgrade(shared), service.clone());
-    let named = thread::Builder::new().name("steadyconf-systemd".into());
-    named.spawn(move || run(&theirs, &weak))?;
-    if let Some(before) = shared.systemd.0.lock().replace(service) {
+    // First, so that nothing that changes from here on is missed.
+    let before = shared.systemd.0.lock().replace(service.clone());
+    if let Some(before) = before {
         before.change(|state| state.ended = true);
     }
-    Ok(())
+    let begun = say_ready(shared, &service);
+    if begun.is_err() {
+        shared.systemd.end(&service);
+    }
+    begun.map(|()| Some(service))
+}
+
+fn say_ready<T: Send + Sync + 'static>(
+    shared: &Arc<Shared<T>>,
+    service: &Arc<Service>,
+) -> io::Result<()> {
+    let said = status_line(&Standing(&shared.status()));
+    service.send(&(line(&NotifyState::Ready) + &said))?;
+    let (weak, theirs) = (Arc::downgrade(shared), service.clone());
+    let named = thread::Builder::new().name("steadyconf-systemd".into());
+    named.spawn(move || run(&theirs, &weak, said)).map(drop)
 }
 
 impl State {
-    fn queue(&mut self, message: String) {
-        if self.messages.len() >= MOST_WAITING {
-            self.messages.pop_front();
-        }
-        self.messages.push_back(message);
+    fn answer(&mut self) {
+        self.answered = self.signals;
+        self.deadline = None;
+        self.ready = true;
     }
+
+    /// Takes out what is to be done next, if anything is.
+    fn next(&mut self, now: Instant, watchdog: Option<Instant>) -> Option<Due> {
+        if let Some(message) = self.reloading.take() {
+            return Some(Due::Message(message));
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.answer();
+        }
+        if self.ready || self.changed {
+            self.changed = false;
+            let ready = mem::take(&mut self.ready);
+            return Some(Due::Status { ready });
+        }
+        if self.ended && self.answered == self.signals {
+            return Some(Due::End);
+        }
+        watchdog
+            .is_some_and(|at| at <= now)
+            .then_some(Due::Watchdog)
+    }
+}
+
+enum Due {
+    Message(String),
+    Status { ready: bool },
+    Watchdog,
+    End,
 }
 
 impl Service {
@@ -159,62 +222,55 @@ impl Service {
         socket.send_to_addr(message.as_bytes(), &address).map(drop)
     }
 
-    /// Returns the next message, or that it is time for something. `None`: it has ended.
-    fn next(&self, watchdog: Option<Instant>) -> Option<Due> {
+    /// Waits for what is to be done next.
+    fn wait(&self, watchdog: Option<Instant>) -> Due {
         let mut state = self.state.lock();
         loop {
-            if let Some(message) = state.messages.pop_front() {
-                return Some(Due::Message(message));
-            }
-            if state.ended {
-                return None;
-            }
             let now = Instant::now();
-            if state.reload.is_some_and(|deadline| deadline <= now) {
-                state.reload = None;
-                return Some(Due::Overdue);
+            if let Some(due) = state.next(now, watchdog) {
+                return due;
             }
-            if watchdog.is_some_and(|at| at <= now) {
-                return Some(Due::Watchdog);
-            }
-            let next = [state.reload, watchdog].into_iter().flatten().min();
+            let next = [state.deadline, watchdog].into_iter().flatten().min();
             let pause = next.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
             self.changed.wait_for(&mut state, pause);
         }
     }
 }
 
-enum Due {
-    Message(String),
-    /// A reload takes too long.
-    Overdue,
-    Watchdog,
-}
-
-/// The thread that sends.
-fn run<T: Send + Sync + 'static>(service: &Service, shared: &Weak<Shared<T>>) {
+/// The thread that sends. `said`: the status that was sent last.
+fn run<T: Send + Sync + 'static>(service: &Service, shared: &Weak<Shared<T>>, mut said: String) {
     // Twice as often as systemd wants it, as its manual says.
     let period = sd_notify::watchdog_enabled().map(|period| period / 2);
-    let mut watchdog = period.and_then(|period| Instant::now().checked_add(period));
+    let next = || period.and_then(|period| Instant::now().checked_add(period));
+    let mut watchdog = next();
     let mut failed = false;
-    while let Some(due) = service.next(watchdog) {
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        let message = match due {
+    loop {
+        let message = match service.wait(watchdog) {
+            Due::End => return,
             Due::Message(message) => message,
-            Due::Overdue => line(&NotifyState::Ready) + &overdue(&shared.status()),
+            Due::Status { ready } => {
+                // Without it, what was said last is the last that is known.
+                let status = shared.upgrade().map(|shared| shared.status());
+                let now = status.map_or(said.clone(), |status| status_of(&status, ready));
+                let is_news = mem::replace(&mut said, now.clone()) != now;
+                match (ready, is_news) {
+                    (true, _) => line(&NotifyState::Ready) + &now,
+                    (false, true) => now,
+                    (false, false) => continue,
+                }
+            }
             Due::Watchdog => {
+                watchdog = next();
                 let period = period.unwrap_or(PATIENCE);
-                watchdog = Instant::now().checked_add(period);
-                match shared.signal.is_stopping() || polls_end(&shared, period) {
+                match shared
+                    .upgrade()
+                    .is_none_or(|shared| polls_end(&shared, period))
+                {
                     true => line(&NotifyState::Watchdog),
                     false => continue,
                 }
             }
         };
-        // Sending may take its time, and what is held may be the last hold on a value.
-        drop(shared);
         let sent = service.send(&message);
         // Told when it begins and when it ends.
         if sent.is_err() != failed {
@@ -224,20 +280,55 @@ fn run<T: Send + Sync + 'static>(service: &Service, shared: &Weak<Shared<T>>) {
     }
 }
 
-/// Returns whether polls end and begin in time, give or take `grace`.
+/// Returns whether polls end and begin in time, give or take `grace`, or nobody wants them.
 fn polls_end<T: Send + Sync + 'static>(shared: &Shared<T>, grace: Duration) -> bool {
     let since = shared.turn.since();
     let since = since.unwrap_or_else(|| shared.status.lock().next_poll);
-    shared.clock.now().saturating_sub(since) <= grace
+    shared.signal.is_stopping() || shared.clock.now().saturating_sub(since) <= grace
 }
 
-/// What is said of a reload that takes too long.
-fn overdue(status: &Status) -> String {
+/// Returns how things stand; at the end of a reload, which may be that it is not over.
+fn status_of(status: &Status, at_the_end: bool) -> String {
+    let goes_on = at_the_end && status.in_poll_since.is_some();
     match &status.doing {
-        Some(doing) => status_line(&format_args!(
+        Some(doing) if goes_on => status_line(&format_args!(
             "the reload is not over: it waits for {doing}"
         )),
-        None => status_line(&"the reload is not over"),
+        None if goes_on => status_line(&"the reload is not over"),
+        _ => status_line(&Standing(status)),
+    }
+}
+
+/// How things stand, without times: a line that changes only if something else does.
+struct Standing<'a>(&'a Status);
+
+impl Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Standing(status) = self;
+        if let (Some(version), Some(digest)) = (status.version, status.digest) {
+            write!(f, "{version} {} is active", digest.short())?;
+        }
+        if status.from_last_good {
+            f.write_str("\nit is the last known good of an earlier run, and not current")?;
+        }
+        if let Some(error) = &status.last_error {
+            write!(f, "\n{}", error.failure)?;
+        }
+        if let Some(digest) = status.quarantined {
+            write!(f, "\n{} was rolled back from", digest.short())?;
+        }
+        for error in &*status.listener_errors {
+            write!(f, "\n{error}")?;
+        }
+        if status.staggered_until.is_some() {
+            f.write_str("\nnew content waits for its turn")?;
+        }
+        if let Some(restart) = &status.pending_restart {
+            f.write_str("\na restart is pending for")?;
+            let mut fields = restart.fields.iter();
+            fields.try_for_each(|field| write!(f, " {field}"))?;
+        }
+        Ok(())
     }
 }
 

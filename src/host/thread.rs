@@ -238,7 +238,10 @@ impl Poller {
             }
             Err(error) => {
                 shared.thread_alive.store(false, Ordering::Release);
-                shared.stop();
+                signal.stop();
+                drop(thread);
+                // Outside of the lock: a waker may stop or start.
+                shared.cell.call_waiters();
                 Err(error)
             }
         }
@@ -264,12 +267,15 @@ impl Poller {
         }
         let mut thread = self.thread.lock();
         // Said again under the lock: a start may have come between.
-        shared.stop();
+        shared.signal.stop();
         match thread.take() {
             Some(running) if running.is_here() => drop(running.thread.join()),
             Some(running) => mem::forget(running.thread),
             None => {}
         }
+        drop(thread);
+        // Outside of the lock: a waker may stop or start.
+        shared.cell.call_waiters();
         if !forked {
             // What a start that came between has begun.
             drop(shared.wait_for_turn());

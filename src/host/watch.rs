@@ -58,6 +58,7 @@ impl<T: Send + Sync + 'static> Observer<T> for Watch<'_, '_, T> {
     fn event(&mut self, event: &Event) {
         #[cfg(feature = "otel")]
         self.spans.event(event);
+        self.recorder.event(event);
         let attempt = self.recorder.attempt();
         // Why a program does not start is the caller's to say, or what it starts from
         // says it.
@@ -68,6 +69,7 @@ impl<T: Send + Sync + 'static> Observer<T> for Watch<'_, '_, T> {
     }
 
     fn publish(&mut self, active: &Arc<Snapshot<T>>) {
+        self.recorder.published(active);
         if let Some((cell, _)) = self.running {
             cell.publish(active.clone());
         }

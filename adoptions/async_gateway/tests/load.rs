@@ -153,12 +153,7 @@ impl Client {
 fn g01_g03_no_request_is_lost_or_mixed_and_no_task_is_left() {
     let (_folder, path) = file();
     let reloader = Arc::new(async_gateway::load(path.to_str().unwrap()).unwrap());
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut server = Server::start(runtime, &reloader);
+    let mut server = Server::start(runtime(2), &reloader);
     assert_eq!(Client::connect(server.address).chat().0, 1);
     wait_until("the server is idle", || server.tasks() == IDLE);
 
@@ -262,12 +257,7 @@ fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
         .unwrap();
     let reloader = Arc::new(reloader);
     reloader.start().unwrap();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut server = Server::start(runtime, &reloader);
+    let mut server = Server::start(runtime(1), &reloader);
 
     // The longest that anything kept the only thread from running this task.
     let longest = Arc::new(AtomicU64::new(0));
@@ -321,17 +311,24 @@ fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
 #[test]
 fn g15_a_request_that_is_dropped_ends_no_reload() {
     let (_folder, path) = file();
-    let reloader = Arc::new(async_gateway::load(path.to_str().unwrap()).unwrap());
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
+    let (release, released) = mpsc::channel::<()>();
+    let reloader: Reloader<Live> = Reloader::from_file(&path)
+        .settle(Duration::ZERO)
+        .build(async_gateway::connect)
+        .listener("waits", move |_: &steadyconf::Change<Live>| {
+            released.recv()?;
+            Ok(())
+        })
+        .load()
         .unwrap();
-    let mut server = Server::start(runtime, &reloader);
+    let reloader = Arc::new(reloader);
+    let mut server = Server::start(runtime(1), &reloader);
     save(&path, &good(2));
     let mut operator = Client::connect(server.address);
     operator.send("POST /-/reload");
+    wait_until("it is under way", || reloader.status().doing.is_some());
     drop(operator);
+    release.send(()).unwrap();
     wait_until("it is applied", || {
         let receipts = reloader.status().receipts;
         let applied = Ok(Outcome::Applied(Version::new(2)));
@@ -339,4 +336,10 @@ fn g15_a_request_that_is_dropped_ends_no_reload() {
     });
     assert_eq!(Client::connect(server.address).chat().1, "m2");
     server.stop();
+}
+
+fn runtime(threads: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all();
+    builder.build().unwrap()
 }
