@@ -24,7 +24,9 @@ fn work(what: &str) -> Box<dyn FnMut()> {
     let text = of_size(1000);
     match what {
         "serde_yaml" => Box::new(move || {
-            drop(black_box(serde_yaml::from_slice::<Config>(black_box(text.as_bytes()))));
+            drop(black_box(serde_yaml::from_slice::<Config>(black_box(
+                text.as_bytes(),
+            ))));
         }),
         "parse" => {
             let document = Document::single("bench.yaml", text.as_bytes());
