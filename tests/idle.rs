@@ -3,6 +3,9 @@
 #![cfg(all(feature = "std", target_os = "linux"))]
 
 mod common;
+#[cfg(feature = "values")]
+#[path = "../examples/llm_config/mod.rs"]
+mod llm_config;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -149,3 +152,52 @@ fn calls_between_the_marks(log: &str) -> Vec<Vec<&str>> {
     }
     all
 }
+
+/// Readers allocate nothing; what a change of the real schema takes is counted, so that it
+/// does not grow unseen.
+#[cfg(feature = "values")]
+#[test]
+fn reads_allocate_nothing_and_a_change_so_much() {
+    use llm_config::{Config, check, of_size};
+    use steadyconf::{Document, Engine, Handle, Yaml};
+
+    let count = |work: &mut dyn FnMut()| {
+        let before = ALLOCATIONS.get();
+        work();
+        ALLOCATIONS.get() - before
+    };
+    let handle = Handle::fixed(7);
+    let mut reader = handle.reader();
+    let _first = handle.load();
+    let reads = count(&mut || {
+        for _ in 0..1000 {
+            assert_eq!((*handle.load(), **reader.get()), (7, 7));
+        }
+    });
+    assert_eq!(reads, 0);
+
+    let text = of_size(1000);
+    let changed = text.replacen("max_tokens: 1024", "max_tokens: 1025", 1);
+    let mut engine = Engine::<Config>::new(Yaml::new()).validate(check);
+    let mut apply = |text: &str| {
+        let document = Document::single("config.yaml", text.as_bytes());
+        count(&mut || {
+            let outcome = engine.apply(document.clone(), Duration::ZERO);
+            assert!(matches!(outcome, Outcome::Applied(_)), "{outcome}");
+        })
+    };
+    (0..20).for_each(|_| {
+        apply(&text);
+        apply(&changed);
+    });
+    let allocations = apply(&text);
+    println!("{allocations} allocations");
+    assert!(
+        allocations <= MOST,
+        "{allocations} allocations, at most {MOST}"
+    );
+}
+
+/// For `reads_allocate_nothing_and_a_change_so_much`.
+#[cfg(feature = "values")]
+const MOST: usize = 65;

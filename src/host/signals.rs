@@ -43,6 +43,10 @@ struct Current {
     id: u64,
     handle: Handle,
     /// It was not the program that asked for it, but what it says to systemd.
+    #[cfg_attr(
+        not(all(target_os = "linux", feature = "systemd")),
+        allow(dead_code, reason = "nobody else has a default")
+    )]
     is_default: bool,
 }
 

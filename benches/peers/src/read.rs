@@ -167,6 +167,32 @@ fn publisher_of(name: &str) -> fn(u64) {
     }
 }
 
+/// Times a change, from bytes to a snapshot that all readers see, where so many threads
+/// have read before.
+fn publication(threads: usize) -> Case<'static> {
+    let mut detector = ManualDetector::new("bench");
+    detector.set(*b"1");
+    let detector = Arc::new(Mutex::new(detector));
+    let builder = Reloader::with_detector(detector.clone(), Number).history(1);
+    let reloader = builder.load_at(Duration::ZERO, |until| until);
+    let reloader = reloader.expect("a number");
+    let handle = reloader.handle();
+    for _ in 0..threads {
+        thread::scope(|scope| {
+            scope.spawn(|| handle.load());
+        });
+    }
+    let mut number = 10_u64;
+    let name = format!("{threads} threads have read");
+    Case::timed(&name, 20, move || {
+        number = 10 + (number + 1) % 80;
+        let mut detector = detector.lock().expect("no panic");
+        detector.set(number.to_string().into_bytes());
+        drop(detector);
+        reloader.poll_once().expect("a number");
+    })
+}
+
 pub fn all() {
     DYNAMIC.store(7);
     let get = "steadyconf `Reader::get`";
@@ -206,6 +232,9 @@ pub fn all() {
             })
         })
     });
+    let cases_of_threads = [0, 1, 2, 4, 16].map(publication);
+    let title = "A change of a number, to all shards";
+    contest(title, ROUNDS, cases_of_threads.into(), &[]);
     let limits = [(get, "arc_swap `load`", 0.25)];
     let title = "A read, 1 thread, while another publishes every 10 µs";
     contest(title, ROUNDS, cases.collect(), &limits);
