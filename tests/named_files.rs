@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use common::{ms, save};
 use steadyconf::{
-    Builder, Built, Document, Files, Format, Limits, Notes, Outcome, Reloader, Report,
+    Builder, Built, Document, Engine, Files, Format, Limits, NamedFile, Notes, Outcome, Reloader,
+    Report,
 };
 use tempfile::TempDir;
 
@@ -381,4 +382,28 @@ fn g07_what_names_files_waits_for_its_turn_once_and_so_does_the_next() {
             "{then}: {outcomes:?}"
         );
     }
+}
+
+/// A certificate that was renewed changes no field, and is told of all the same.
+#[test]
+fn g20_the_files_that_changed_are_told_by_name() {
+    let mut engine = Engine::new(common::Number::default());
+    let with = |files: &[(&str, &str)]| {
+        let files = files
+            .iter()
+            .map(|(name, text)| NamedFile::new(*name, text.as_bytes()));
+        common::doc("1").with_files(files.collect::<Vec<_>>())
+    };
+    let mut second = 0;
+    let mut said = |files: &[(&str, &str)]| {
+        second += 1;
+        let outcome = engine.apply(with(files), Duration::from_secs(second));
+        assert!(matches!(outcome, Outcome::Applied(_)), "{outcome}");
+        engine.events()[0].to_string()
+    };
+    assert!(!said(&[("cert", "old"), ("key", "same")]).contains("files"));
+    let renewed = said(&[("cert", "new"), ("key", "same")]);
+    assert!(renewed.ends_with("; changed files: cert"), "{renewed}");
+    let others = said(&[("ca", "new"), ("key", "same")]);
+    assert!(others.ends_with("; changed files: ca, cert"), "{others}");
 }

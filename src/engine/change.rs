@@ -1,9 +1,11 @@
 //! One step from a snapshot to the next, as listeners see it.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::diff::Diff;
+use super::document::Document;
 use super::snapshot::Snapshot;
 
 /// A change: the snapshot that was active and the one that takes its place.
@@ -31,6 +33,26 @@ impl<T> Change<T> {
     #[must_use]
     pub fn diff(&self) -> Diff {
         Diff::new(self.old.lens(), self.new.lens())
+    }
+
+    /// Returns the names of the files that the configuration names (see
+    /// [`Document::with_files`](crate::Document::with_files)) and that were added, removed
+    /// or changed: a certificate that was renewed changes no field.
+    #[must_use]
+    pub fn changed_files(&self) -> Vec<Arc<str>> {
+        let (old, new) = (self.old.document(), self.new.document());
+        let changed = new
+            .files()
+            .iter()
+            .filter(|file| !old.files().contains(file));
+        let has = |document: &Document, name: &str| {
+            document.files().iter().any(|file| &**file.name() == name)
+        };
+        let gone = old.files().iter().filter(|file| !has(new, file.name()));
+        changed
+            .chain(gone)
+            .map(|file| file.name().clone())
+            .collect()
     }
 }
 

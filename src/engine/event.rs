@@ -29,6 +29,8 @@ pub enum Event {
         origins: Arc<[Arc<str>]>,
         /// What changed; `None` at the first load.
         diff: Option<Diff>,
+        /// The files that the configuration names and that changed.
+        files: Arc<[Arc<str>]>,
         /// The fields that take effect only at the next start of the program.
         pending_restart: Arc<[Arc<str>]>,
     },
@@ -235,6 +237,7 @@ impl Event {
                 digest,
                 origins,
                 diff,
+                files,
                 pending_restart,
             } => {
                 let digest = digest.short();
@@ -245,6 +248,9 @@ impl Event {
                 write!(f, ", from {}", Joined(origins))?;
                 if let Some(paths) = diff.as_ref().and_then(Diff::paths) {
                     write!(f, "; changed: {paths}")?;
+                }
+                if !files.is_empty() {
+                    write!(f, "; changed files: {}", Joined(files))?;
                 }
                 match pending_restart.is_empty() {
                     true => Ok(()),

@@ -441,6 +441,10 @@ fn applied<T>(
         digest: new.digest(),
         origins: new.origins().clone(),
         diff,
+        files: match change.map(Change::changed_files) {
+            Some(files) if !files.is_empty() => files.into(),
+            _ => Arc::default(),
+        },
         pending_restart: restart.clone(),
     }
 }
