@@ -70,6 +70,7 @@
 //! - `values` (default, implies `std` and `yaml`): values set in code, written by
 //!   `serde_yaml`.
 //! - `schema`: a JSON Schema of a configuration, by `schemars`.
+//! - `http` (implies `yaml`): documents that an HTTP server hands out, by `ureq`; see `Source::http`.
 //! - `notify`: events of the file system as a hint to poll now, by `notify`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `stream`: [`Handle::changes`](Handle), a `futures_core::Stream`. Awaiting a change
@@ -107,8 +108,8 @@ pub use engine::{
     Difference, Digest, Document, Doing, Effective, Engine, EntryChange, Event, Failure, Final,
     Format, Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile,
     Notes, OnCommitError, OnRestart, Outcome, Panicked, PendingRestart, Phase, Place, Probation,
-    Receipt, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Status,
-    Timing, UnknownKeys, Version, Violation,
+    Receipt, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Stale,
+    Status, Timing, UnknownKeys, Version, Violation,
 };
 #[cfg(feature = "reading")]
 pub use format::{Secret, Yaml};
@@ -116,6 +117,8 @@ pub use format::{Secret, Yaml};
 pub use host::Changes;
 #[cfg(all(feature = "std", feature = "reading"))]
 pub use host::EnvSource;
+#[cfg(feature = "http")]
+pub use host::HttpSource;
 #[cfg(feature = "schema")]
 pub use host::json_schema;
 #[cfg(feature = "std")]

@@ -110,6 +110,6 @@ pub(crate) use round::place_name;
 pub use settle::{Settle, Settled};
 pub use snapshot::Snapshot;
 pub(crate) use stagger::Stagger;
-pub use status::{Failure, LastError, Probation, Status};
+pub use status::{Failure, LastError, Probation, Stale, Status};
 pub(crate) use trial::Trial;
 pub use version::Version;

@@ -25,6 +25,7 @@ impl Status {
     /// | `_config_reloads_total{outcome,stage}` | `applied`, `rejected` by stage, `rolled_back`, `source_error`, each counted when it begins |
     /// | `_config_consecutive_failures` | polls in a row that ended in a failure |
     /// | `_config_source_differs` | 1 if the source shows something else than is active |
+    /// | `_config_stale_sources` | sources that cannot be had, while what they held last stays in force |
     /// | `_config_staggered` | 1 while new content waits for the turn of this instance |
     /// | `_config_quarantined` | 1 while the source shows what was rolled back from |
     /// | `_config_from_last_known_good` | 1 while the last known good of an earlier run is active |
@@ -99,6 +100,11 @@ impl Status {
             "source_differs",
             "1 if the source shows something else than is active, else 0.",
             flag(self.source_differs),
+        );
+        text.gauge(
+            "stale_sources",
+            "Sources that cannot be had, while what they held last stays in force.",
+            self.stale.len(),
         );
         text.gauge(
             "staggered",

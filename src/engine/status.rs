@@ -57,6 +57,16 @@ pub struct LastError {
     pub since: Duration,
 }
 
+/// A source that cannot be had, while what it held last stays in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stale {
+    /// Which, and why.
+    pub error: DetectError,
+    /// Since when.
+    pub since: Duration,
+}
+
 /// How what is active does while it has to prove itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -141,6 +151,10 @@ pub struct Status {
     /// Since when a poll is under way, if one is. One that does not end is a
     /// callback or a file system that hangs.
     pub in_poll_since: Option<Duration>,
+    /// The sources that cannot be had, while what they held last stays in force: what is
+    /// active may be old there. Files are never among them: one that cannot be read is an
+    /// error of the whole.
+    pub stale: Vec<Stale>,
     /// Which phase or listener that poll is in, if it is in one: what hangs, by name. An
     /// engine alone does not know.
     pub doing: Option<Doing>,
@@ -178,6 +192,7 @@ impl Status {
         self.version.is_some()
             && !self.from_last_good
             && self.last_error.is_none()
+            && self.stale.is_empty()
             && self.quarantined.is_none()
             && self.listener_errors.is_empty()
             && !self.probation.as_ref().is_some_and(failing)
@@ -226,6 +241,10 @@ impl Status {
         if let Some(error) = &self.last_error {
             let since = self.moment(error.since);
             write!(f, "\nsince {since}: {}", error.failure)?;
+        }
+        for stale in &self.stale {
+            let since = self.moment(stale.since);
+            write!(f, "\nnot current since {since}: {}", stale.error)?;
         }
         if let Some(digest) = self.quarantined {
             let digest = digest.short();

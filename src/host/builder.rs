@@ -352,6 +352,8 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             detector,
             fixed,
             watched,
+            #[cfg(feature = "http")]
+            remotes,
         } = self.watched.plan(limits);
         let mut last_good = self.last_good;
         if let Some(last_good) = &mut last_good {
@@ -373,6 +375,8 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             deadline,
             waits: self.waits,
             log: self.log,
+            #[cfg(feature = "http")]
+            remotes,
             watched,
         }
     }

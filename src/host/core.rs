@@ -92,6 +92,9 @@ pub(super) struct Shared<T> {
     pub(super) status: Mutex<Status>,
     pub(super) receipts: Arc<Receipts>,
     pub(super) log: Log,
+    /// The sources that are not files.
+    #[cfg(feature = "http")]
+    pub(super) remotes: Vec<Arc<super::http::Remote>>,
     /// The paths of the sources that are files or folders.
     #[cfg(feature = "notify")]
     pub(super) watched: Vec<Arc<str>>,
@@ -126,6 +129,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
             turn: Arc::default(),
             receipts,
             log,
+            #[cfg(feature = "http")]
+            remotes: Vec::new(),
             #[cfg(feature = "notify")]
             watched: Vec::new(),
             #[cfg(feature = "notify")]
@@ -345,6 +350,16 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         status.in_poll_since = self.turn.since();
         self.receipts.write(&mut status, self.clock.now());
+        #[cfg(feature = "http")]
+        {
+            let now = self.clock.now();
+            let stale = self.remotes.iter().filter_map(|remote| {
+                let (since, error) = remote.stale()?;
+                let since = now.saturating_sub(since.elapsed());
+                Some(crate::engine::Stale { error, since })
+            });
+            status.stale = stale.collect();
+        }
         status.clock = self.clock.on_the_wall();
         status.next_poll = self.next_poll();
         status.thread_alive = self.thread_alive.load(Ordering::Acquire);

@@ -64,6 +64,8 @@ pub(super) struct First<T> {
     /// Whether files that are not there yet are waited for.
     pub(super) waits: bool,
     pub(super) log: Log,
+    #[cfg(feature = "http")]
+    pub(super) remotes: Vec<Arc<super::http::Remote>>,
     /// The sources that are watched, each with its position.
     pub(super) watched: Vec<(Arc<str>, u16)>,
 }
@@ -104,12 +106,21 @@ impl<T: Send + Sync + 'static> First<T> {
         let cell = Arc::new(Cell::new(loaded?, signal.clone()));
         self.core.keep_last_good(self.now);
         let theirs = receipts.clone();
-        #[cfg_attr(not(feature = "notify"), allow(unused_mut))]
+        #[cfg_attr(not(any(feature = "notify", feature = "http")), allow(unused_mut))]
         let mut shared = Shared::new(self.core, cell, signal, theirs, log, self.now);
         #[cfg(feature = "notify")]
         {
-            let watched = self.watched.iter();
-            shared.watched = watched.map(|(name, _)| name.clone()).collect();
+            let files = self.watched.iter().map(|(name, _)| name);
+            let files = files.filter(|name| !name.contains("://"));
+            shared.watched = files.cloned().collect();
+        }
+        #[cfg(feature = "http")]
+        {
+            for remote in &self.remotes {
+                let signal = shared.signal.clone();
+                remote.on_change(move || signal.wake());
+            }
+            shared.remotes = self.remotes;
         }
         recorder.conclude(&result, &shared.status, &shared.cell);
         Ok(Reloader::of(shared))

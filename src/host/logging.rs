@@ -270,6 +270,19 @@ pub(crate) fn events(error: Option<&notify::Error>) {
     }
 }
 
+/// A source that is not a file cannot be had, and what it held last stays.
+#[cfg(feature = "http")]
+pub(crate) fn remote_fails(error: &crate::engine::DetectError) {
+    let what = "what it held last stays in force";
+    remark(Level::Warn, &format_args!("cannot read {error}; {what}"));
+}
+
+#[cfg(feature = "http")]
+pub(crate) fn remote_again(name: &str) {
+    let name = OneLine(name);
+    remark(Level::Warn, &format_args!("can read {name} again"));
+}
+
 /// A logger is not ours; one that panics costs its line.
 fn guarded(mut line: impl FnMut()) {
     let _ = CATCH(&mut line);

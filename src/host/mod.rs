@@ -14,6 +14,8 @@ mod core;
 #[cfg(feature = "notify")]
 mod events;
 mod file;
+#[cfg(feature = "http")]
+mod http;
 mod last_good;
 mod load;
 mod logging;
@@ -46,6 +48,8 @@ pub use changed::Changes;
 pub use changed::{Changed, Stopped};
 pub use check::Checked;
 pub use file::FileDetector;
+#[cfg(feature = "http")]
+pub use http::HttpSource;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use part::{LoadedPart, Part, WaitedPart};

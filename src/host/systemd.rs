@@ -314,6 +314,9 @@ impl Display for Standing<'_> {
         if let Some(error) = &status.last_error {
             write!(f, "\n{}", error.failure)?;
         }
+        for stale in &status.stale {
+            write!(f, "\nnot current: {}", stale.error)?;
+        }
         if let Some(digest) = status.quarantined {
             write!(f, "\n{} was rolled back from", digest.short())?;
         }

@@ -4,6 +4,8 @@
 use core::fmt;
 
 use super::file::FileDetector;
+#[cfg(feature = "http")]
+use super::http::Remote;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use crate::engine::{Detector, Layer, Limits};
@@ -49,6 +51,9 @@ pub(super) struct Plan {
     pub(super) fixed: Vec<Layer>,
     /// The sources that are watched, each with its position.
     pub(super) watched: Vec<(Arc<str>, u16)>,
+    /// Those of them that are not files.
+    #[cfg(feature = "http")]
+    pub(super) remotes: Vec<Arc<Remote>>,
 }
 
 mod sealed {
@@ -68,6 +73,8 @@ mod sealed {
                 name: file.name(),
                 fixed: file.fixed(),
                 watched: file.watched(),
+                #[cfg(feature = "http")]
+                remotes: file.shared_remotes(),
                 detector: Box::new(file),
             }
         }
@@ -80,6 +87,8 @@ mod sealed {
                 name: "the source".into(),
                 fixed: Vec::new(),
                 watched: Vec::new(),
+                #[cfg(feature = "http")]
+                remotes: Vec::new(),
                 detector: self.0,
             }
         }

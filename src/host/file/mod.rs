@@ -6,7 +6,10 @@
 //! once they have held still. What the bytes mean is not known here.
 
 mod mounts;
+mod places;
 mod read;
+#[cfg(feature = "http")]
+mod remote;
 mod sources;
 mod stamp;
 #[cfg(test)]
@@ -23,6 +26,7 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::vec;
 use crate::engine::{DetectError, Detector, Document, Layer, Limits, Settle, Settled, Sighting};
+use places::{Place, at, number};
 use read::{ReadError, describe};
 use sources::Part;
 use witness::{Seen, Witness};
@@ -87,13 +91,6 @@ pub struct FileDetector {
     meanwhile: tests::Meanwhile,
 }
 
-/// What one source is.
-#[derive(Debug)]
-enum Place {
-    Watched(Box<Part>),
-    Fixed(Vec<Layer>),
-}
-
 /// Why a look had no result.
 #[derive(Debug)]
 enum Failed {
@@ -101,6 +98,9 @@ enum Failed {
     At(Arc<str>, ReadError),
     /// A file changed between its stamps.
     Moved,
+    /// A source that is not a file.
+    #[cfg(feature = "http")]
+    Remote(DetectError),
 }
 
 impl Failed {
@@ -143,6 +143,10 @@ impl FileDetector {
             Of::Watched(watched) => self
                 .places
                 .push(Place::Watched(Box::new(Part::new(watched)))),
+            #[cfg(feature = "http")]
+            Of::Http(source) => self
+                .places
+                .push(Place::Remote(remote::RemotePart::new(source))),
             Of::Fixed(layers) => self.places.push(Place::Fixed(layers)),
             #[cfg(feature = "values")]
             Of::Defaults(layers) => {
@@ -172,7 +176,8 @@ impl FileDetector {
 
     /// The names of the files, for messages about all of them.
     pub(crate) fn name(&self) -> Arc<str> {
-        let names: Vec<_> = self.parts().map(|part| &**part.origin()).collect();
+        let names = self.places.iter().filter_map(Place::name);
+        let names: Vec<_> = names.map(|name| &**name).collect();
         match names.is_empty() {
             true => "the configuration".into(),
             false => names.join(", ").into(),
@@ -182,7 +187,7 @@ impl FileDetector {
     fn parts(&self) -> impl Iterator<Item = &Part> {
         let parts = self.places.iter().filter_map(|place| match place {
             Place::Watched(part) => Some(&**part),
-            Place::Fixed(_) => None,
+            _ => None,
         });
         parts.chain(&self.named)
     }
@@ -190,7 +195,7 @@ impl FileDetector {
     fn parts_mut(&mut self) -> impl Iterator<Item = &mut Part> {
         let parts = self.places.iter_mut().filter_map(|place| match place {
             Place::Watched(part) => Some(&mut **part),
-            Place::Fixed(_) => None,
+            _ => None,
         });
         parts.chain(&mut self.named)
     }
@@ -198,9 +203,9 @@ impl FileDetector {
     /// Returns the sources that are watched, each with its position.
     pub(crate) fn watched(&self) -> Vec<(Arc<str>, u16)> {
         let places = self.places.iter().enumerate();
-        let watched = places.filter_map(|(position, place)| match place {
-            Place::Watched(part) => Some((part.origin().clone(), number(position))),
-            Place::Fixed(_) => None,
+        let watched = places.filter_map(|(position, place)| {
+            let name = place.name()?;
+            Some((name.clone(), number(position)))
         });
         watched.collect()
     }
@@ -231,6 +236,8 @@ impl FileDetector {
         for part in self.parts_mut() {
             part.take_stamps()?;
         }
+        #[cfg(feature = "http")]
+        self.ask_remotes()?;
         if self.may_trust() {
             return Ok(Sighting::Unchanged);
         }
@@ -260,6 +267,10 @@ impl FileDetector {
         for (position, place) in self.places.iter().enumerate() {
             match place {
                 Place::Fixed(fixed) => layers.extend(fixed.iter().map(|layer| at(position, layer))),
+                #[cfg(feature = "http")]
+                Place::Remote(part) => {
+                    layers.extend(part.layer().map(|layer| at(position, layer)));
+                }
                 Place::Watched(part) => {
                     let seen = rest.by_ref().take(part.members.len());
                     layers.extend(
@@ -285,6 +296,10 @@ impl FileDetector {
             || self.restless.is_some()
             || self.trusted >= stamp::FULL_READ_EVERY
         {
+            return false;
+        }
+        #[cfg(feature = "http")]
+        if !self.remotes().all(remote::RemotePart::is_read) {
             return false;
         }
         let trusted = self
@@ -319,6 +334,8 @@ impl FileDetector {
     fn remember(&mut self, now: Duration) -> bool {
         self.refresh = false;
         self.trusted = 0;
+        #[cfg(feature = "http")]
+        self.remotes_mut().for_each(remote::RemotePart::remember);
         let mut moved = false;
         for part in self.parts_mut() {
             moved |= part.remember(now);
@@ -394,11 +411,15 @@ impl FileDetector {
         }
     }
 
-    fn failed(&mut self, origin: &Arc<str>, error: ReadError) -> DetectError {
+    fn saw_nothing(&mut self) {
         self.settle.disturb();
         self.at_rest();
         let watched = self.parts_mut().flat_map(Part::watched);
         watched.for_each(watched::Watched::forget);
+    }
+
+    fn failed(&mut self, origin: &Arc<str>, error: ReadError) -> DetectError {
+        self.saw_nothing();
         let is_one = self.members().count() < 2;
         describe(error, origin, self.max_bytes, is_one)
     }
@@ -426,11 +447,18 @@ impl Detector for FileDetector {
             Ok(sighting) => Ok(sighting),
             Err(Failed::Moved) => Ok(self.moved(now)),
             Err(Failed::At(origin, error)) => Err(self.failed(&origin, error)),
+            #[cfg(feature = "http")]
+            Err(Failed::Remote(error)) => {
+                self.saw_nothing();
+                Err(error)
+            }
         }
     }
 
     fn refresh(&mut self) {
         self.refresh = true;
+        #[cfg(feature = "http")]
+        self.refresh_remotes();
     }
 
     fn also_read(&mut self, names: &[Arc<str>]) {
@@ -439,15 +467,6 @@ impl Detector for FileDetector {
         // What was read without them is no evidence of a generation.
         self.refresh = true;
     }
-}
-
-/// Returns a layer at the position of its source.
-fn at(position: usize, layer: &Layer) -> Layer {
-    layer.clone().at_position(number(position))
-}
-
-fn number(position: usize) -> u16 {
-    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 /// Returns the bytes of a file that is not watched, and what is known of the very file

@@ -6,6 +6,8 @@ mod env;
 #[cfg(feature = "values")]
 mod values;
 
+#[cfg(feature = "http")]
+use super::http::HttpSource;
 use super::std::path::{Path, PathBuf};
 use super::std::prelude::rust_2024::*;
 use super::std::vec;
@@ -51,6 +53,8 @@ pub struct Source(pub(super) Of);
 #[derive(Debug)]
 pub(super) enum Of {
     Watched(WatchedSource),
+    #[cfg(feature = "http")]
+    Http(HttpSource),
     /// It never changes while the program runs.
     Fixed(Vec<Layer>),
     /// The same, below everything else.
@@ -142,6 +146,13 @@ impl Source {
             nested: "__".into(),
             list: None,
         }
+    }
+
+    /// A document behind a URL, such as `https://config.internal/app.yaml`; see
+    /// [`HttpSource`].
+    #[cfg(feature = "http")]
+    pub fn http(url: impl Into<String>) -> HttpSource {
+        HttpSource::new(url.into())
     }
 
     /// A document in the program itself, called `name` in messages.
@@ -260,6 +271,13 @@ impl EnvSource {
 impl From<FileSource> for Source {
     fn from(source: FileSource) -> Self {
         Source(Of::Watched(source.0))
+    }
+}
+
+#[cfg(feature = "http")]
+impl From<HttpSource> for Source {
+    fn from(source: HttpSource) -> Self {
+        Source(Of::Http(source))
     }
 }
 

@@ -1,0 +1,94 @@
+//! Sources that are not files, among those that are: what each showed at this look.
+
+use super::super::http::{HttpSource, Remote, Shown};
+use super::super::std::prelude::rust_2024::*;
+use super::super::std::sync::Arc;
+use super::{Failed, FileDetector, Place};
+use crate::engine::Layer;
+
+/// One source, and what is known of it.
+#[derive(Debug)]
+pub(super) struct RemotePart {
+    remote: Arc<Remote>,
+    /// What it showed at this look, and its number.
+    shown: Option<(u64, Option<Layer>)>,
+    /// The number of what was taken in last.
+    read: Option<u64>,
+    /// It is to be asked anew.
+    anew: bool,
+}
+
+impl Drop for RemotePart {
+    fn drop(&mut self) {
+        self.remote.end();
+    }
+}
+
+impl RemotePart {
+    pub(super) fn new(source: HttpSource) -> Self {
+        RemotePart {
+            remote: Remote::new(source),
+            shown: None,
+            read: None,
+            anew: false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        self.remote.name()
+    }
+
+    pub(super) fn layer(&self) -> Option<&Layer> {
+        self.shown.as_ref()?.1.as_ref()
+    }
+
+    pub(super) fn is_read(&self) -> bool {
+        let shown = self.shown.as_ref().map(|(revision, _)| *revision);
+        shown.is_some() && shown == self.read
+    }
+
+    pub(super) fn remember(&mut self) {
+        self.read = self.shown.as_ref().map(|(revision, _)| *revision);
+    }
+
+    fn look(&mut self) -> Result<(), Failed> {
+        let anew = core::mem::replace(&mut self.anew, false);
+        let Shown { revision, layer } = self.remote.look(anew);
+        self.shown = Some((revision, layer.map_err(Failed::Remote)?));
+        Ok(())
+    }
+}
+
+impl FileDetector {
+    pub(super) fn remotes(&self) -> impl Iterator<Item = &RemotePart> {
+        self.places.iter().filter_map(|place| match place {
+            Place::Remote(part) => Some(part),
+            _ => None,
+        })
+    }
+
+    pub(super) fn remotes_mut(&mut self) -> impl Iterator<Item = &mut RemotePart> {
+        self.places.iter_mut().filter_map(|place| match place {
+            Place::Remote(part) => Some(part),
+            _ => None,
+        })
+    }
+
+    pub(super) fn ask_remotes(&mut self) -> Result<(), Failed> {
+        let max = self.max_bytes;
+        self.remotes_mut().try_for_each(|part| {
+            part.remote.max_bytes(max);
+            part.look()
+        })
+    }
+
+    /// The next look asks them, and not only their threads.
+    pub(super) fn refresh_remotes(&mut self) {
+        self.remotes_mut().for_each(|part| part.anew = true);
+    }
+
+    /// Returns them, for whoever wants to know how they are.
+    pub(in super::super) fn shared_remotes(&self) -> Vec<Arc<Remote>> {
+        self.remotes().map(|part| part.remote.clone()).collect()
+    }
+}

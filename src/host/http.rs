@@ -1,0 +1,570 @@
+//! A document that an HTTP server hands out: a source like a file, fetched on a thread of
+//! its own, so that a poll never waits for the network. What is kept is the last content
+//! that was there; how it is laid over the others is the detector's.
+
+use core::fmt;
+use core::time::Duration;
+
+use ureq::Agent;
+use ureq::http::header::{self, HeaderMap};
+
+use super::logging;
+use super::std::format;
+use super::std::hash::{BuildHasher, Hasher, RandomState};
+use super::std::io;
+use super::std::prelude::rust_2024::*;
+use super::std::sync::{Arc, Weak};
+use super::std::thread;
+use super::std::time::{Instant, SystemTime};
+use super::sync::{Condvar, Mutex};
+use crate::engine::{DetectError, DetectErrorKind, Jitter, Language, Layer, is_blank};
+use crate::format::Secret;
+
+/// How often a server is asked, if nothing else is said.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long an answer may take, if nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest pause after failures, and the longest that a server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+const MOST_REDIRECTS: u32 = 5;
+
+/// A document behind a URL: [`Source::http`](crate::Source::http).
+///
+/// It is asked for on a thread of its own: with `If-None-Match` and `If-Modified-Since` if
+/// the server gave an `ETag` or a `Last-Modified`, so that a document that has not changed
+/// is not sent. What decides is the content: the same bytes again are no change. The first
+/// load waits for the first answer, and a reload asks anew; every other poll takes what the
+/// thread has fetched.
+///
+/// While the server cannot be reached, or answers with an error, its last content stays in
+/// force, other sources go on to be read, and
+/// [`Status::stale`](crate::Status::stale) says so. It is asked again after growing pauses, up
+/// to a quarter shorter by chance, and not before the time that a `Retry-After` says. Where
+/// there is no content yet, this is an error like that of a missing file.
+///
+/// Certificates are checked against the roots of Mozilla. At most five redirects are
+/// followed; where a header was given, none is, for it would be sent to whoever that is.
+#[must_use]
+pub struct HttpSource {
+    pub(super) url: String,
+    pub(super) may_be_missing: bool,
+    language: Option<Language>,
+    headers: Vec<(String, Secret<String>)>,
+    interval: Duration,
+    timeout: Duration,
+}
+
+impl HttpSource {
+    pub(super) fn new(url: String) -> Self {
+        HttpSource {
+            url,
+            may_be_missing: false,
+            language: None,
+            headers: Vec::new(),
+            interval: INTERVAL,
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// Lets it be missing (404 or 410), blank, or out of reach at the start; then it says
+    /// nothing.
+    pub fn optional(mut self) -> Self {
+        self.may_be_missing = true;
+        self
+    }
+
+    /// Reads it as this language, whatever the path of the URL ends in.
+    pub fn language(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// Sends `Authorization: Bearer` with this token.
+    pub fn bearer(self, token: Secret<String>) -> Self {
+        let value = format!("Bearer {}", token.expose());
+        self.header("Authorization", Secret::new(value))
+    }
+
+    /// Sends this header. Its value is shown nowhere.
+    pub fn header(mut self, name: impl Into<String>, value: Secret<String>) -> Self {
+        self.headers.push((name.into(), value));
+        self
+    }
+
+    /// How often to ask. Default 15 s, up to a tenth shorter by chance, so that many
+    /// programs do not ask all at once.
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// How long an answer may take, all of it. Default 5 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// `Debug` leaves out what may hold secrets.
+impl fmt::Debug for HttpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSource")
+            .field("url", &name_of(&self.url))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns what a URL is called in messages: without user information, query and fragment,
+/// which may be secrets.
+fn name_of(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let url = &url[..end];
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.into();
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or(host);
+    format!("{scheme}://{host}{path}")
+}
+
+/// A source, with what was fetched last.
+pub(super) struct Remote {
+    name: Arc<str>,
+    source: HttpSource,
+    agent: Agent,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    max_bytes: usize,
+    content: Content,
+    /// Since when it fails, and why.
+    failing: Option<Failing>,
+    /// Grows whenever the content, or that there is none, changes.
+    revision: u64,
+    thread: bool,
+    ended: bool,
+    wake: Option<Box<dyn Fn() + Send>>,
+    jitter: Jitter,
+}
+
+enum Content {
+    /// It was never asked.
+    Unknown,
+    /// It was never had, or is not there any more.
+    Nothing,
+    Document {
+        bytes: Arc<[u8]>,
+        etag: Option<String>,
+        modified: Option<String>,
+    },
+}
+
+struct Failing {
+    error: DetectError,
+    since: Instant,
+    pause: Duration,
+}
+
+/// What a source shows at one moment.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) revision: u64,
+    pub(super) layer: Result<Option<Layer>, DetectError>,
+}
+
+/// What an answer is.
+enum Answer {
+    Unchanged,
+    Gone,
+    New {
+        bytes: Vec<u8>,
+        etag: Option<String>,
+        modified: Option<String>,
+    },
+}
+
+/// What is to be told of an answer, once.
+enum News {
+    Nothing,
+    Fails(DetectError),
+    Again,
+}
+
+/// Why there is none, and when to ask again at the soonest.
+struct NoAnswer {
+    kind: DetectErrorKind,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl NoAnswer {
+    fn of(kind: DetectErrorKind, message: impl Into<String>) -> Self {
+        NoAnswer {
+            kind,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.name).finish()
+    }
+}
+
+impl Remote {
+    pub(super) fn new(source: HttpSource) -> Arc<Self> {
+        let config = Agent::config_builder()
+            .timeout_global(Some(source.timeout))
+            .max_redirects(match source.headers.is_empty() {
+                true => MOST_REDIRECTS,
+                false => 0,
+            })
+            .http_status_as_error(false)
+            .user_agent("steadyconf")
+            .build();
+        Arc::new(Remote {
+            name: name_of(&source.url).into(),
+            agent: config.into(),
+            state: Mutex::new(State {
+                max_bytes: usize::MAX,
+                content: Content::Unknown,
+                failing: None,
+                revision: 0,
+                thread: false,
+                ended: false,
+                wake: None,
+                jitter: Jitter(RandomState::new().build_hasher().finish()),
+            }),
+            changed: Condvar::new(),
+            source,
+        })
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) fn max_bytes(&self, bytes: usize) {
+        self.state.lock().max_bytes = bytes;
+    }
+
+    /// Calls this whenever there is something new.
+    pub(super) fn on_change(&self, wake: impl Fn() + Send + 'static) {
+        self.state.lock().wake = Some(Box::new(wake));
+    }
+
+    /// Nobody asks any more.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.wake = None;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Returns what it shows. It waits for an answer the first time, and if it is to be
+    /// asked anew.
+    pub(super) fn look(self: &Arc<Self>, anew: bool) -> Shown {
+        let is_first = matches!(self.state.lock().content, Content::Unknown);
+        if is_first || anew {
+            self.fetch(anew);
+        }
+        self.start();
+        let state = self.state.lock();
+        Shown {
+            revision: state.revision,
+            layer: self.layer(&state),
+        }
+    }
+
+    fn layer(&self, state: &State) -> Result<Option<Layer>, DetectError> {
+        match (&state.content, &state.failing) {
+            (Content::Document { bytes, .. }, _) => {
+                if self.source.may_be_missing && is_blank(bytes) {
+                    return Ok(None);
+                }
+                let layer = Layer::new(self.name.clone(), bytes.clone());
+                let layer = match self.source.language {
+                    Some(language) => layer.language(language),
+                    None => layer,
+                };
+                Ok(Some(match self.source.may_be_missing {
+                    true => layer.optional(),
+                    false => layer,
+                }))
+            }
+            (_, Some(failing)) if !self.source.may_be_missing => Err(failing.error.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns since when its content is not current, and why.
+    pub(super) fn stale(&self) -> Option<(Instant, DetectError)> {
+        let state = self.state.lock();
+        let failing = state.failing.as_ref()?;
+        Some((failing.since, failing.error.clone()))
+    }
+
+    /// Starts the thread that asks, once.
+    fn start(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if state.thread || state.ended {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        let first = self.pause(&mut state);
+        let named = thread::Builder::new().name("steadyconf-http".into());
+        // Without a thread it is tried again at the next poll.
+        state.thread = named.spawn(move || run(&weak, first)).is_ok();
+    }
+
+    /// Asks once, and takes in what came of it. Returns how long to wait before the next.
+    fn fetch(&self, anew: bool) -> Duration {
+        let (headers, max) = {
+            let state = self.state.lock();
+            (conditions(&state.content, anew), state.max_bytes)
+        };
+        let answer = self.ask(headers, max);
+        let mut state = self.state.lock();
+        if state.ended {
+            return LONGEST_PAUSE;
+        }
+        let (news, retry_after) = match answer {
+            Ok(answer) => (self.take(&mut state, answer), None),
+            Err(none) => {
+                let retry_after = none.retry_after;
+                (self.fails(&mut state, none), retry_after)
+            }
+        };
+        let pause = self.pause(&mut state);
+        drop(state);
+        // A logger is not ours: it may ask for the status.
+        match news {
+            News::Nothing => {}
+            News::Fails(error) => logging::remote_fails(&error),
+            News::Again => logging::remote_again(&self.name),
+        }
+        pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
+    }
+
+    fn take(&self, state: &mut State, answer: Answer) -> News {
+        let is_new = match (&state.content, &answer) {
+            (_, Answer::Unchanged) => false,
+            (Content::Document { bytes, .. }, Answer::New { bytes: new, .. }) => **bytes != **new,
+            (Content::Nothing, Answer::Gone) => false,
+            _ => true,
+        };
+        match answer {
+            Answer::Unchanged => {}
+            Answer::Gone => state.content = Content::Nothing,
+            Answer::New {
+                bytes,
+                etag,
+                modified,
+            } => {
+                let bytes = match &state.content {
+                    // One copy of the bytes is enough.
+                    Content::Document { bytes, .. } if !is_new => bytes.clone(),
+                    _ => bytes.into(),
+                };
+                state.content = Content::Document {
+                    bytes,
+                    etag,
+                    modified,
+                };
+            }
+        }
+        if is_new {
+            state.revision += 1;
+            if let Some(wake) = &state.wake {
+                wake();
+            }
+        }
+        match state.failing.take() {
+            Some(_) => News::Again,
+            None => News::Nothing,
+        }
+    }
+
+    fn fails(&self, state: &mut State, none: NoAnswer) -> News {
+        let error = DetectError::new(none.kind, self.name.clone(), none.message);
+        let since = state.failing.as_ref().map(|failing| failing.since);
+        let pause = state.failing.as_ref().map(|failing| failing.pause);
+        let first = self.source.interval.max(Duration::from_secs(1));
+        if let Content::Unknown = state.content {
+            state.content = Content::Nothing;
+            state.revision += 1;
+        }
+        // Where there is nothing to keep, the engine tells of it.
+        let goes_on =
+            matches!(state.content, Content::Document { .. }) || self.source.may_be_missing;
+        let news = match since.is_none() && goes_on {
+            true => News::Fails(error.clone()),
+            false => News::Nothing,
+        };
+        state.failing = Some(Failing {
+            error,
+            since: since.unwrap_or_else(Instant::now),
+            pause: pause.map_or(first, |pause| {
+                pause.saturating_mul(2).min(LONGEST_PAUSE.max(first))
+            }),
+        });
+        news
+    }
+
+    /// Returns how long to wait before it is asked again.
+    fn pause(&self, state: &mut State) -> Duration {
+        let (pause, part) = match &state.failing {
+            Some(failing) => (failing.pause, 4),
+            None => (self.source.interval, 10),
+        };
+        pause.saturating_sub(state.jitter.up_to(pause / part))
+    }
+
+    fn ask(&self, headers: Vec<(&'static str, String)>, max: usize) -> Result<Answer, NoAnswer> {
+        let mut request = self.agent.get(&self.source.url);
+        for (name, value) in &self.source.headers {
+            request = request.header(name, value.expose());
+        }
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let response = request.call().map_err(|error| in_words(&error))?;
+        let (parts, mut body) = response.into_parts();
+        match parts.status.as_u16() {
+            200 => {}
+            304 => return Ok(Answer::Unchanged),
+            404 | 410 if self.source.may_be_missing => return Ok(Answer::Gone),
+            status => return Err(refused(status, &parts.headers)),
+        }
+        let limit = (max as u64).saturating_add(1);
+        let bytes = body.with_config().limit(limit).read_to_vec();
+        let bytes = bytes.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => too_large(max),
+            error => in_words(&error),
+        })?;
+        if bytes.len() > max {
+            return Err(too_large(max));
+        }
+        let text = |name| {
+            let value = parts.headers.get(name)?;
+            value.to_str().ok().map(String::from)
+        };
+        Ok(Answer::New {
+            bytes,
+            etag: text(header::ETAG),
+            modified: text(header::LAST_MODIFIED),
+        })
+    }
+}
+
+/// The thread that asks.
+fn run(remote: &Weak<Remote>, first: Duration) {
+    let mut pause = first;
+    loop {
+        let Some(remote) = remote.upgrade() else {
+            return;
+        };
+        let due = Instant::now().checked_add(pause);
+        let mut state = remote.state.lock();
+        loop {
+            let left = due.map_or(Duration::MAX, |due| {
+                due.saturating_duration_since(Instant::now())
+            });
+            if state.ended {
+                return;
+            }
+            if left.is_zero() {
+                break;
+            }
+            remote.changed.wait_for(&mut state, left);
+        }
+        drop(state);
+        pause = remote.fetch(false);
+    }
+}
+
+/// Returns the headers that ask for a document only if it has changed.
+fn conditions(content: &Content, anew: bool) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    if let (Content::Document { etag, modified, .. }, false) = (content, anew) {
+        headers.extend(etag.clone().map(|etag| ("If-None-Match", etag)));
+        headers.extend(modified.clone().map(|time| ("If-Modified-Since", time)));
+    }
+    headers
+}
+
+fn too_large(max: usize) -> NoAnswer {
+    let message = format!("larger than the limit of {max} bytes");
+    NoAnswer::of(DetectErrorKind::TooLarge, message)
+}
+
+fn refused(status: u16, headers: &HeaderMap) -> NoAnswer {
+    let kind = match status {
+        404 | 410 => DetectErrorKind::NotFound,
+        401 | 403 => DetectErrorKind::PermissionDenied,
+        _ => DetectErrorKind::Other,
+    };
+    NoAnswer {
+        retry_after: retry_after(headers),
+        ..NoAnswer::of(kind, format!("the server answered {status}"))
+    }
+}
+
+/// `Retry-After` is a number of seconds or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = httpdate::parse_http_date(value).ok()?;
+            date.duration_since(SystemTime::now()).ok()
+        }
+    }
+}
+
+/// What is said of an error. It may name the URL, so not all of them are said as they are.
+fn in_words(error: &ureq::Error) -> NoAnswer {
+    let message = match error {
+        ureq::Error::Timeout(_) => "it did not answer in time".into(),
+        ureq::Error::HostNotFound => "the host is not found".into(),
+        ureq::Error::TooManyRedirects => "it redirects too often".into(),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "that is no URL".into(),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            "the connection is refused".into()
+        }
+        ureq::Error::Io(error) => format!("the connection failed: {error}"),
+        ureq::Error::Rustls(error) => format!("TLS: {error}"),
+        _ => "the answer is no HTTP".into(),
+    };
+    NoAnswer::of(DetectErrorKind::Other, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g06_what_may_be_secret_in_a_url_is_not_its_name() {
+        for (url, name) in [
+            ("https://host/app.yaml", "https://host/app.yaml"),
+            (
+                "https://me:pw@host/app.yaml?token=1#x",
+                "https://host/app.yaml",
+            ),
+            ("http://a@b@host:80", "http://host:80"),
+            ("http://host/@/x", "http://host/@/x"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(name_of(url), name);
+        }
+    }
+}
