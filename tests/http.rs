@@ -251,8 +251,10 @@ fn g09_g20_a_server_that_fails_makes_its_source_stale_and_nothing_else() {
 
 #[test]
 fn g05_a_server_that_is_not_there_is_an_error_unless_it_is_optional() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = format!("http://{}/app.yaml", gone.local_addr().unwrap());
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/app.yaml", listener.local_addr().unwrap())
+    };
     let load = |source: HttpSource| builder(source).load();
     let error = load(Source::http(&gone)).unwrap_err();
     let LoadError::Source(error) = &error else {
