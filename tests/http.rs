@@ -390,7 +390,50 @@ fn a_server_that_asks_for_patience_gets_it() {
         world.show(Page::of("one"));
         reloader.reload(DEADLINE).outcome.unwrap();
         assert!(reloader.status().is_healthy());
+        // And from then on it is asked as before.
+        world.waits_for_answers();
     }
+}
+
+/// Two ask at once, and the answer to the first comes last.
+#[test]
+fn g15_an_older_answer_never_overwrites_a_newer_one() {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (second, is_second) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let answer = |mut stream: TcpStream, text: &'static str, after: u64| {
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 1000]);
+                thread::sleep(ms(after));
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n";
+                let _ = stream.write_all(format!("{head}{text}").as_bytes());
+            });
+        };
+        answer(listener.accept().unwrap().0, "one", 0);
+        answer(listener.accept().unwrap().0, "old", 300);
+        second.send(()).unwrap();
+        while let Ok((stream, _)) = listener.accept() {
+            answer(stream, "new", 0);
+        }
+    });
+    let reloader = started(Source::http(url).every(ms(200)));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = seen.clone();
+    let _subscription = reloader.subscribe("sees", move |change: &steadyconf::Change<String>| {
+        sees.lock().unwrap().push(change.new.value().clone());
+        Ok(())
+    });
+    is_second.recv_timeout(DEADLINE).unwrap();
+    reloader.reload(DEADLINE).outcome.unwrap();
+    thread::sleep(ms(600));
+    let seen = seen.lock().unwrap().clone();
+    assert!(
+        seen == ["new"] || seen == ["old", "new"],
+        "it was seen going back: {seen:?}"
+    );
 }
 
 /// Each language by the end of the path, or by what the program says.

@@ -13,7 +13,8 @@ use super::std::format;
 use super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::std::io;
 use super::std::prelude::rust_2024::*;
-use super::std::sync::{Arc, Weak};
+use super::std::process;
+use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::{Instant, SystemTime};
 use super::sync::{Condvar, Mutex};
@@ -34,7 +35,7 @@ const MOST_REDIRECTS: u32 = 5;
 
 /// A document behind a URL: [`Source::http`](crate::Source::http).
 ///
-/// It is asked for on a thread of its own: with `If-None-Match` and `If-Modified-Since` if
+/// It is asked for on a thread of its own, until the reloader is dropped: with `If-None-Match` and `If-Modified-Since` if
 /// the server gave an `ETag` or a `Last-Modified`, so that a document that has not changed
 /// is not sent. What decides is the content: the same bytes again are no change. The first
 /// load waits for the first answer, and a reload asks anew; every other poll takes what the
@@ -136,6 +137,8 @@ pub(super) struct Remote {
     name: Arc<str>,
     source: HttpSource,
     agent: Agent,
+    /// One asks at a time, so that no older answer follows a newer one.
+    asking: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -147,7 +150,10 @@ struct State {
     failing: Option<Failing>,
     /// Grows whenever the content, or that there is none, changes.
     revision: u64,
-    thread: bool,
+    /// When it is to be asked again.
+    due: Option<Instant>,
+    /// The process that the thread belongs to: a forked child has none.
+    thread: Option<u32>,
     ended: bool,
     wake: Option<Box<dyn Fn() + Send>>,
     jitter: Jitter,
@@ -233,12 +239,14 @@ impl Remote {
         Arc::new(Remote {
             name: name_of(&source.url).into(),
             agent: config.into(),
+            asking: Mutex::new(()),
             state: Mutex::new(State {
                 max_bytes: usize::MAX,
                 content: Content::Unknown,
                 failing: None,
                 revision: 0,
-                thread: false,
+                due: None,
+                thread: None,
                 ended: false,
                 wake: None,
                 jitter: Jitter(RandomState::new().build_hasher().finish()),
@@ -316,18 +324,20 @@ impl Remote {
     /// Starts the thread that asks, once.
     fn start(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if state.thread || state.ended {
+        let here = process::id();
+        if state.thread == Some(here) || state.ended {
             return;
         }
-        let weak = Arc::downgrade(self);
-        let first = self.pause(&mut state);
+        let theirs = self.clone();
         let named = thread::Builder::new().name("steadyconf-http".into());
         // Without a thread it is tried again at the next poll.
-        state.thread = named.spawn(move || run(&weak, first)).is_ok();
+        let started = named.spawn(move || run(&theirs));
+        state.thread = started.ok().map(|_| here);
     }
 
-    /// Asks once, and takes in what came of it. Returns how long to wait before the next.
-    fn fetch(&self, anew: bool) -> Duration {
+    /// Asks once, and takes in what came of it.
+    fn fetch(&self, anew: bool) {
+        let _asking = self.asking.lock();
         let (headers, max) = {
             let state = self.state.lock();
             (conditions(&state.content, anew), state.max_bytes)
@@ -335,7 +345,7 @@ impl Remote {
         let answer = self.ask(headers, max);
         let mut state = self.state.lock();
         if state.ended {
-            return LONGEST_PAUSE;
+            return;
         }
         let (news, retry_after) = match answer {
             Ok(answer) => (self.take(&mut state, answer), None),
@@ -345,14 +355,16 @@ impl Remote {
             }
         };
         let pause = self.pause(&mut state);
+        let pause = pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
+        state.due = Instant::now().checked_add(pause);
         drop(state);
+        self.changed.notify_all();
         // A logger is not ours: it may ask for the status.
         match news {
             News::Nothing => {}
             News::Fails(error) => logging::remote_fails(&error),
             News::Again => logging::remote_again(&self.name),
         }
-        pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
     }
 
     fn take(&self, state: &mut State, answer: Answer) -> News {
@@ -430,6 +442,7 @@ impl Remote {
     }
 
     fn ask(&self, headers: Vec<(&'static str, String)>, max: usize) -> Result<Answer, NoAnswer> {
+        let is_conditional = !headers.is_empty();
         let mut request = self.agent.get(&self.source.url);
         for (name, value) in &self.source.headers {
             request = request.header(name, value.expose());
@@ -441,7 +454,7 @@ impl Remote {
         let (parts, mut body) = response.into_parts();
         match parts.status.as_u16() {
             200 => {}
-            304 => return Ok(Answer::Unchanged),
+            304 if is_conditional => return Ok(Answer::Unchanged),
             404 | 410 if self.source.may_be_missing => return Ok(Answer::Gone),
             status => return Err(refused(status, &parts.headers)),
         }
@@ -467,28 +480,20 @@ impl Remote {
 }
 
 /// The thread that asks.
-fn run(remote: &Weak<Remote>, first: Duration) {
-    let mut pause = first;
-    loop {
-        let Some(remote) = remote.upgrade() else {
-            return;
-        };
-        let due = Instant::now().checked_add(pause);
-        let mut state = remote.state.lock();
-        loop {
-            let left = due.map_or(Duration::MAX, |due| {
-                due.saturating_duration_since(Instant::now())
-            });
-            if state.ended {
-                return;
-            }
-            if left.is_zero() {
-                break;
-            }
+fn run(remote: &Remote) {
+    let mut state = remote.state.lock();
+    while !state.ended {
+        let now = Instant::now();
+        let left = state
+            .due
+            .map_or(Duration::MAX, |due| due.saturating_duration_since(now));
+        if !left.is_zero() {
             remote.changed.wait_for(&mut state, left);
+            continue;
         }
         drop(state);
-        pause = remote.fetch(false);
+        remote.fetch(false);
+        state = remote.state.lock();
     }
 }
 
