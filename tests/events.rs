@@ -168,3 +168,25 @@ fn g07_without_events_polling_goes_on() {
         "{error}"
     );
 }
+
+/// The folder itself is replaced, as some tools deploy.
+#[test]
+fn g07_a_folder_that_is_replaced_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, text) in [("conf", "one"), ("next", "two"), ("last", "three")] {
+        fs::create_dir(at(name)).unwrap();
+        fs::write(at(name).join("app"), text).unwrap();
+    }
+    let path = at("conf").join("app");
+    let (reloader, _events) = started(&path);
+    for (next, text) in [("next", "two"), ("last", "three")] {
+        fs::rename(at("conf"), at(&format!("before {next}"))).unwrap();
+        fs::rename(at(next), at("conf")).unwrap();
+        sees(&reloader, text);
+        // It is the new one that is watched now.
+        let changed = format!("{text}, changed");
+        fs::write(&path, &changed).unwrap();
+        sees(&reloader, &changed);
+    }
+}

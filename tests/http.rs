@@ -93,7 +93,11 @@ impl World {
                     .unwrap()
                     .push_back(format!("{}{line}", request.url()));
                 counts.fetch_add(1, Ordering::SeqCst);
-                let page: Page = shows.lock().unwrap().clone();
+                let mut page: Page = shows.lock().unwrap().clone();
+                let etag = page.headers.iter().find(|(name, _)| *name == "ETag");
+                if etag.is_some_and(|(_, etag)| line.contains(&format!("If-None-Match={etag}"))) {
+                    page.status = 304;
+                }
                 let mut response = Response::from_string(page.body).with_status_code(page.status);
                 for (name, value) in page.headers {
                     response.add_header(Header::from_bytes(name, value).unwrap());
@@ -238,6 +242,10 @@ fn g09_g20_a_server_that_fails_makes_its_source_stale_and_nothing_else() {
             .prometheus("app")
             .contains("\napp_config_stale_sources 1\n")
     );
+    // Whoever asks for a reload learns of it.
+    let receipt = reloader.reload(DEADLINE);
+    assert_eq!(receipt.outcome.as_ref().unwrap_err().to_string(), said);
+    assert!(!receipt.is_good());
     // A file above it changes, and is applied over what the server held.
     fs::write(&path, "new").unwrap();
     sees(&reloader, "server|new");
@@ -343,6 +351,86 @@ fn g04_an_answer_over_the_limit_or_without_an_end_is_an_error() {
         let error = load(Source::http(url)).unwrap_err().to_string();
         assert!(error.ends_with(says), "{url}: {error}");
     }
+    // A token that was read from a file, and a header that is none.
+    let world = World::serving(Page::of("one"));
+    let source = world.source().bearer(Secret::new("token\n".into()));
+    load(source).unwrap();
+    let source = world
+        .source()
+        .header("X-Key", Secret::new("c4nary\n".into()));
+    let error = load(source).unwrap_err().to_string();
+    let says = "the header \"X-Key\" has a character that none may have";
+    assert!(error.ends_with(says), "{error}");
+}
+
+/// What ends with the connection may be half of a document that reads like a whole one.
+#[test]
+fn g02_an_answer_without_a_length_is_not_taken_for_a_whole_one() {
+    let half = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", half.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = half.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf");
+    });
+    let error = builder(Source::http(url)).load().unwrap_err().to_string();
+    server.join().unwrap();
+    assert!(error.contains("does not say how long it is"), "{error}");
+}
+
+/// HTTP tells seconds: a document may change twice in one.
+#[test]
+fn g07_a_time_that_is_too_young_proves_nothing() {
+    let young = Page::of("one").with("Last-Modified", "Tue, 24 Nov 2099 10:00:00 GMT");
+    let world = World::serving(young.with("ETag", "\"1-3\""));
+    let _reloader = started(world.source());
+    world.waits_for_answers();
+    assert!(world.was_asked().iter().all(|line| line == "/app.yaml"));
+
+    // And now and then all of it is asked for.
+    let world = World::serving(Page::of("one").with("ETag", "\"1\""));
+    let _reloader = started(world.source());
+    wait_until("it is asked often", || world.answers() > 45);
+    let asked = world.was_asked();
+    let whole = asked.iter().filter(|line| *line == "/app.yaml").count();
+    assert!(whole >= 2, "{asked:?}");
+}
+
+/// The network is waited for by whoever asked for a reload, and by nobody else.
+#[test]
+fn g09_a_server_that_hangs_holds_up_nobody_else() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = silent.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]);
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n";
+        stream.write_all(format!("{head}one").as_bytes()).unwrap();
+        drop(stream);
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = silent.accept() {
+            held.push(stream);
+            let _ = asked.send(());
+        }
+    });
+    let (_folder, path) = file("above");
+    let hour = Duration::from_secs(3600);
+    let source = Source::http(url).every(hour).timeout(DEADLINE);
+    let builder = builder(source).source(Source::file(&path));
+    let reloader = builder.load().unwrap();
+    thread::scope(|scope| {
+        let reload = scope.spawn(|| reloader.reload(ms(1500)));
+        is_asked.recv_timeout(DEADLINE).unwrap();
+        fs::write(&path, "new").unwrap();
+        wait_until("the file is applied", || {
+            assert!(!matches!(reloader.poll_once(), Ok(Outcome::Busy)));
+            *reloader.handle().load() == "one|new"
+        });
+        drop(reload.join());
+    });
 }
 
 #[test]

@@ -233,11 +233,38 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let now = self.clock.now();
         let mut recorder = Recorder::new(&self.receipts, cause, now).numbered();
         let deadline = now.saturating_add(timeout);
+        #[cfg(feature = "http")]
+        let unreachable = self.ask_remotes(timeout);
         let result = self.reload_until(deadline, &mut recorder);
+        #[cfg(feature = "http")]
+        let result = match (result, unreachable) {
+            // Nothing is new, as far as that can be told.
+            (Ok(Outcome::Unchanged), Some(error)) => Err(error),
+            (result, _) => result,
+        };
         let receipt = recorder.receipt(&result, &self.status, &self.cell);
         #[cfg(all(target_os = "linux", feature = "systemd"))]
         self.systemd.changed();
         receipt
+    }
+
+    /// Has the sources that are not files asked anew, before anything is locked. Returns
+    /// why one of them cannot be had.
+    #[cfg(feature = "http")]
+    fn ask_remotes(&self, timeout: Duration) -> Option<DetectError> {
+        if self.turn.is_mine() {
+            return None;
+        }
+        let tickets: Vec<_> = self
+            .remotes
+            .iter()
+            .map(|remote| remote.ask_anew())
+            .collect();
+        let waits = self.remotes.iter().zip(tickets);
+        let mut errors = waits.map(|(remote, ticket)| remote.wait(ticket, timeout));
+        let first = errors.by_ref().flatten().next();
+        errors.for_each(drop);
+        first
     }
 
     fn reload_until(

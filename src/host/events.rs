@@ -1,6 +1,8 @@
 //! File-system events as a hint to poll now. What they say is not believed: they wake the
 //! thread, and what is at the source decides. If they fail, polling goes on as before.
 
+use core::time::Duration;
+
 use super::core::Shared;
 use super::logging;
 use super::std::collections::BTreeSet;
@@ -9,7 +11,8 @@ use super::std::fs;
 use super::std::io;
 use super::std::path::{Component, Path, PathBuf};
 use super::std::prelude::rust_2024::*;
-use super::std::sync::{Arc, Weak, mpsc};
+use super::std::sync::mpsc::{self, RecvTimeoutError};
+use super::std::sync::{Arc, Weak};
 use super::std::thread;
 use super::sync::Mutex;
 
@@ -18,6 +21,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 /// A path goes over no more links than this, as in Linux.
 const MOST_LINKS: usize = 40;
+
+/// How soon to try again to watch what cannot be watched.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 enum News {
@@ -81,12 +87,22 @@ fn run<T: Send + Sync + 'static>(
     hears: &mpsc::Receiver<News>,
     shared: &Weak<Shared<T>>,
 ) {
-    while let Ok(news) = hears.recv() {
+    loop {
+        let news = match events.failed {
+            false => hears.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            // A folder that is missing may come again without an event.
+            true => hears.recv_timeout(AGAIN),
+        };
+        let news = match news {
+            Ok(news) => Some(news),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let (mut wakes, mut error) = (false, None);
-        for news in [news].into_iter().chain(hears.try_iter()) {
+        let (mut wakes, mut error) = (news.is_none(), None);
+        for news in news.into_iter().chain(hears.try_iter()) {
             match news {
                 News::End => return,
                 News::Event(Ok(event)) => wakes |= events.wanted.has(&event),
@@ -159,6 +175,7 @@ impl Wanted {
         !reads && (event.need_rescan() || event.paths.iter().any(|path| self.is_of(path)))
     }
 
+    /// Whether this is of what is watched, and not of a neighbour.
     fn is_of(&self, path: &Path) -> bool {
         let in_folder = path.parent().is_some_and(|p| self.folders.contains(p));
         in_folder || self.entries.contains(path) || self.folders.contains(path)
@@ -196,6 +213,10 @@ impl Wanted {
         if done.is_dir() {
             self.folders.insert(done.clone());
         }
+        // The folder that it is in may be replaced as a whole.
+        if let Some(folder) = done.parent().filter(|folder| folder.parent().is_some()) {
+            self.entries.insert(folder.to_path_buf());
+        }
         self.entries.insert(done);
     }
 }
@@ -228,6 +249,7 @@ mod tests {
         wanted.resolve(&at("config.yaml"));
         let entries = [
             "config.yaml",
+            "volume/..1",
             "volume/..1/app.yaml",
             "volume/..data",
             "volume/app.yaml",

@@ -6,12 +6,14 @@ use core::fmt;
 use core::time::Duration;
 
 use ureq::Agent;
-use ureq::http::header::{self, HeaderMap};
+use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::CATCH;
 use super::logging;
 use super::std::format;
 use super::std::hash::{BuildHasher, Hasher, RandomState};
 use super::std::io;
+use super::std::mem;
 use super::std::prelude::rust_2024::*;
 use super::std::process;
 use super::std::sync::Arc;
@@ -31,24 +33,40 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 const MOST_REDIRECTS: u32 = 5;
+
+/// So often in a row, a server is asked only whether its document has changed.
+const MOST_CONDITIONAL: u32 = 19;
+
+/// A time of a change proves nothing until it is this old: HTTP tells seconds.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// A document behind a URL: [`Source::http`](crate::Source::http).
 ///
 /// It is asked for on a thread of its own, until the reloader is dropped: with `If-None-Match` and `If-Modified-Since` if
 /// the server gave an `ETag` or a `Last-Modified`, so that a document that has not changed
-/// is not sent. What decides is the content: the same bytes again are no change. The first
-/// load waits for the first answer, and a reload asks anew; every other poll takes what the
-/// thread has fetched.
+/// is not sent; a time that is younger than 2 s proves nothing and is not used, and every
+/// 20th time the whole document is asked for. What decides is the content: the same bytes
+/// again are no change. The first load waits for the first answer, and a reload waits for an
+/// answer to a question of its own; polls take what the thread has fetched, and never wait.
+///
+/// An answer has to say how long it is: one that does not (as in HTTP/1.0) may be half of
+/// one, and is refused. An answer that is whole counts as whole; what the server's own
+/// author was in the middle of cannot be told.
 ///
 /// While the server cannot be reached, or answers with an error, its last content stays in
 /// force, other sources go on to be read, and
 /// [`Status::stale`](crate::Status::stale) says so. It is asked again after growing pauses, up
-/// to a quarter shorter by chance, and not before the time that a `Retry-After` says. Where
-/// there is no content yet, this is an error like that of a missing file.
+/// to a quarter shorter by chance, and not before the time that a `Retry-After` says (at
+/// most an hour). Where there is no content yet, this is an error like that of a missing
+/// file.
 ///
 /// Certificates are checked against the roots of Mozilla. At most five redirects are
-/// followed; where a header was given, none is, for it would be sent to whoever that is.
+/// followed, from `https` to `https` only; where a header was given, none is, for it would
+/// be sent to whoever that is. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` or
+/// `ALL_PROXY`. A forked child does not ask, and says so in `stale`.
 #[must_use]
 pub struct HttpSource {
     pub(super) url: String,
@@ -84,9 +102,10 @@ impl HttpSource {
         self
     }
 
-    /// Sends `Authorization: Bearer` with this token.
+    /// Sends `Authorization: Bearer` with this token. White space around it, such as the
+    /// line feed of a file, is left out.
     pub fn bearer(self, token: Secret<String>) -> Self {
-        let value = format!("Bearer {}", token.expose());
+        let value = format!("Bearer {}", token.expose().trim());
         self.header("Authorization", Secret::new(value))
     }
 
@@ -97,15 +116,15 @@ impl HttpSource {
     }
 
     /// How often to ask. Default 15 s, up to a tenth shorter by chance, so that many
-    /// programs do not ask all at once.
+    /// programs do not ask all at once. At least 10 ms.
     pub fn every(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.interval = interval.max(SHORTEST_INTERVAL);
         self
     }
 
-    /// How long an answer may take, all of it. Default 5 s.
+    /// How long an answer may take, all of it. Default 5 s, at most an hour.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(LONGEST_RETRY);
         self
     }
 }
@@ -120,15 +139,20 @@ impl fmt::Debug for HttpSource {
 }
 
 /// Returns what a URL is called in messages: without user information, query and fragment,
-/// which may be secrets.
+/// which may be secrets. One that can be taken apart in two ways is not shown.
 fn name_of(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let url = &url[..end];
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.into();
+        return "a URL without `http://`".into();
     };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = host.rsplit('@').next().unwrap_or(host);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => host,
+        // A password may hold what ends an authority.
+        None if after.contains('@') && authority.contains(':') => return format!("{scheme}://…"),
+        None => authority,
+    };
+    let path = &after[..after.find(['?', '#']).unwrap_or(after.len())];
     format!("{scheme}://{host}{path}")
 }
 
@@ -152,6 +176,11 @@ struct State {
     revision: u64,
     /// When it is to be asked again.
     due: Option<Instant>,
+    /// It is to be asked now, and for all of it.
+    anew: bool,
+    /// How many questions have begun, and which of them was answered last.
+    begun: u64,
+    answered: u64,
     /// The process that the thread belongs to: a forked child has none.
     thread: Option<u32>,
     ended: bool,
@@ -166,12 +195,22 @@ enum Content {
     Nothing,
     Document {
         bytes: Arc<[u8]>,
-        etag: Option<String>,
-        modified: Option<String>,
+        validators: Validators,
     },
 }
 
+/// What a server can be asked with whether its document has changed.
+#[derive(Default)]
+struct Validators {
+    etag: Option<String>,
+    modified: Option<String>,
+    /// How often that was done since the whole document was sent.
+    used: u32,
+}
+
 struct Failing {
+    /// The log was told.
+    told: bool,
     error: DetectError,
     since: Instant,
     pause: Duration,
@@ -190,8 +229,7 @@ enum Answer {
     Gone,
     New {
         bytes: Vec<u8>,
-        etag: Option<String>,
-        modified: Option<String>,
+        validators: Validators,
     },
 }
 
@@ -234,6 +272,7 @@ impl Remote {
                 false => 0,
             })
             .http_status_as_error(false)
+            .https_only(source.url.starts_with("https://"))
             .user_agent("steadyconf")
             .build();
         Arc::new(Remote {
@@ -246,6 +285,9 @@ impl Remote {
                 failing: None,
                 revision: 0,
                 due: None,
+                anew: false,
+                begun: 0,
+                answered: 0,
                 thread: None,
                 ended: false,
                 wake: None,
@@ -278,19 +320,50 @@ impl Remote {
         self.changed.notify_all();
     }
 
-    /// Returns what it shows. It waits for an answer the first time, and if it is to be
-    /// asked anew.
-    pub(super) fn look(self: &Arc<Self>, anew: bool) -> Shown {
-        let is_first = matches!(self.state.lock().content, Content::Unknown);
-        if is_first || anew {
-            self.fetch(anew);
+    /// Asks, and waits for the answer, if it was never asked.
+    pub(super) fn first(&self) {
+        if matches!(self.state.lock().content, Content::Unknown) {
+            self.fetch();
         }
+    }
+
+    /// Returns what it shows now.
+    pub(super) fn look(self: &Arc<Self>) -> Shown {
         self.start();
         let state = self.state.lock();
         Shown {
             revision: state.revision,
             layer: self.layer(&state),
         }
+    }
+
+    /// Has its thread ask for all of it, now. Returns what to wait for.
+    pub(super) fn ask_anew(self: &Arc<Self>) -> u64 {
+        self.start();
+        let mut state = self.state.lock();
+        state.anew = true;
+        // A question that is under way was put before.
+        let ticket = state.begun + 1;
+        drop(state);
+        self.changed.notify_all();
+        ticket
+    }
+
+    /// Waits for the answer, at most for so long. Returns why it cannot be had.
+    pub(super) fn wait(&self, ticket: u64, most: Duration) -> Option<DetectError> {
+        let deadline = Instant::now().checked_add(most);
+        let mut state = self.state.lock();
+        while state.answered < ticket && state.thread == Some(process::id()) && !state.ended {
+            let left = deadline.map_or(Duration::MAX, |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                break;
+            }
+            self.changed.wait_for(&mut state, left);
+        }
+        drop(state);
+        self.stale().map(|(_, error)| error)
     }
 
     fn layer(&self, state: &State) -> Result<Option<Layer>, DetectError> {
@@ -317,33 +390,53 @@ impl Remote {
     /// Returns since when its content is not current, and why.
     pub(super) fn stale(&self) -> Option<(Instant, DetectError)> {
         let state = self.state.lock();
-        let failing = state.failing.as_ref()?;
-        Some((failing.since, failing.error.clone()))
+        if let Some(failing) = &state.failing {
+            return Some((failing.since, failing.error.clone()));
+        }
+        // Nobody asks any more: a forked child, or there was no thread to be had.
+        let due = state.due.filter(|due| *due < Instant::now())?;
+        let asks = state.thread == Some(process::id()) || state.ended;
+        let error = || {
+            let message = "there is no thread that asks; a forked child has none";
+            DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
+        };
+        (!asks).then(|| (due, error()))
     }
 
     /// Starts the thread that asks, once.
     fn start(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        let here = process::id();
-        if state.thread == Some(here) || state.ended {
+        // In a forked child, the locks and the connections are the parent's.
+        if state.thread.is_some() || state.ended {
             return;
         }
         let theirs = self.clone();
         let named = thread::Builder::new().name("steadyconf-http".into());
         // Without a thread it is tried again at the next poll.
         let started = named.spawn(move || run(&theirs));
-        state.thread = started.ok().map(|_| here);
+        state.thread = started.ok().map(|_| process::id());
     }
 
     /// Asks once, and takes in what came of it.
-    fn fetch(&self, anew: bool) {
-        let _asking = self.asking.lock();
-        let (headers, max) = {
-            let state = self.state.lock();
-            (conditions(&state.content, anew), state.max_bytes)
-        };
-        let answer = self.ask(headers, max);
+    fn fetch(&self) {
+        let asking = self.asking.lock();
         let mut state = self.state.lock();
+        let anew = mem::take(&mut state.anew);
+        let is_due = state.due.is_none_or(|due| due <= Instant::now());
+        if state.ended || !(anew || is_due) {
+            // Somebody has asked meanwhile.
+            return;
+        }
+        state.begun += 1;
+        let ticket = state.begun;
+        let headers = conditions(&mut state.content, anew);
+        let max = state.max_bytes;
+        drop(state);
+        let mut answer = Err(NoAnswer::of(DetectErrorKind::Other, "the client panicked"));
+        // The client starts threads of its own, and panics where there are none.
+        let _ = CATCH(&mut || answer = self.ask(headers.clone(), max));
+        let mut state = self.state.lock();
+        state.answered = ticket;
         if state.ended {
             return;
         }
@@ -358,8 +451,9 @@ impl Remote {
         let pause = pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
         state.due = Instant::now().checked_add(pause);
         drop(state);
+        drop(asking);
         self.changed.notify_all();
-        // A logger is not ours: it may ask for the status.
+        // A logger is not ours: it may ask for the status, or for a reload.
         match news {
             News::Nothing => {}
             News::Fails(error) => logging::remote_fails(&error),
@@ -377,21 +471,13 @@ impl Remote {
         match answer {
             Answer::Unchanged => {}
             Answer::Gone => state.content = Content::Nothing,
-            Answer::New {
-                bytes,
-                etag,
-                modified,
-            } => {
+            Answer::New { bytes, validators } => {
                 let bytes = match &state.content {
                     // One copy of the bytes is enough.
                     Content::Document { bytes, .. } if !is_new => bytes.clone(),
                     _ => bytes.into(),
                 };
-                state.content = Content::Document {
-                    bytes,
-                    etag,
-                    modified,
-                };
+                state.content = Content::Document { bytes, validators };
             }
         }
         if is_new {
@@ -401,14 +487,15 @@ impl Remote {
             }
         }
         match state.failing.take() {
-            Some(_) => News::Again,
-            None => News::Nothing,
+            Some(Failing { told: true, .. }) => News::Again,
+            _ => News::Nothing,
         }
     }
 
     fn fails(&self, state: &mut State, none: NoAnswer) -> News {
         let error = DetectError::new(none.kind, self.name.clone(), none.message);
         let since = state.failing.as_ref().map(|failing| failing.since);
+        let told = state.failing.as_ref().is_some_and(|failing| failing.told);
         let pause = state.failing.as_ref().map(|failing| failing.pause);
         let first = self.source.interval.max(Duration::from_secs(1));
         if let Content::Unknown = state.content {
@@ -418,11 +505,12 @@ impl Remote {
         // Where there is nothing to keep, the engine tells of it.
         let goes_on =
             matches!(state.content, Content::Document { .. }) || self.source.may_be_missing;
-        let news = match since.is_none() && goes_on {
+        let news = match goes_on && !told {
             true => News::Fails(error.clone()),
             false => News::Nothing,
         };
         state.failing = Some(Failing {
+            told: goes_on,
             error,
             since: since.unwrap_or_else(Instant::now),
             pause: pause.map_or(first, |pause| {
@@ -445,6 +533,12 @@ impl Remote {
         let is_conditional = !headers.is_empty();
         let mut request = self.agent.get(&self.source.url);
         for (name, value) in &self.source.headers {
+            let may_be = HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && HeaderValue::from_str(value.expose()).is_ok();
+            if !may_be {
+                let message = format!("the header {name:?} has a character that none may have");
+                return Err(NoAnswer::of(DetectErrorKind::Other, message));
+            }
             request = request.header(name, value.expose());
         }
         for (name, value) in headers {
@@ -458,6 +552,11 @@ impl Remote {
             404 | 410 if self.source.may_be_missing => return Ok(Answer::Gone),
             status => return Err(refused(status, &parts.headers)),
         }
+        let says = |name| parts.headers.contains_key(name);
+        if !says(header::CONTENT_LENGTH) && !says(header::TRANSFER_ENCODING) {
+            let message = "the answer does not say how long it is, so it may be half of one";
+            return Err(NoAnswer::of(DetectErrorKind::Other, message));
+        }
         let limit = (max as u64).saturating_add(1);
         let bytes = body.with_config().limit(limit).read_to_vec();
         let bytes = bytes.map_err(|error| match error {
@@ -467,15 +566,27 @@ impl Remote {
         if bytes.len() > max {
             return Err(too_large(max));
         }
-        let text = |name| {
-            let value = parts.headers.get(name)?;
-            value.to_str().ok().map(String::from)
-        };
-        Ok(Answer::New {
-            bytes,
+        let validators = validators(&parts.headers);
+        Ok(Answer::New { bytes, validators })
+    }
+}
+
+/// Returns what can be asked with the next time. A document that was changed within the
+/// last seconds may change again under the same time.
+fn validators(headers: &HeaderMap) -> Validators {
+    let text = |name| headers.get(name)?.to_str().ok().map(String::from);
+    let time = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
+    let age = |modified: SystemTime| {
+        let sent = time(header::DATE).unwrap_or_else(SystemTime::now);
+        sent.duration_since(modified).unwrap_or_default()
+    };
+    match time(header::LAST_MODIFIED) {
+        Some(modified) if age(modified) < YOUNG => Validators::default(),
+        _ => Validators {
             etag: text(header::ETAG),
             modified: text(header::LAST_MODIFIED),
-        })
+            used: 0,
+        },
     }
 }
 
@@ -483,26 +594,32 @@ impl Remote {
 fn run(remote: &Remote) {
     let mut state = remote.state.lock();
     while !state.ended {
-        let now = Instant::now();
-        let left = state
-            .due
-            .map_or(Duration::MAX, |due| due.saturating_duration_since(now));
-        if !left.is_zero() {
+        let left = state.due.map_or(Duration::MAX, |due| {
+            due.saturating_duration_since(Instant::now())
+        });
+        if !left.is_zero() && !state.anew {
             remote.changed.wait_for(&mut state, left);
             continue;
         }
         drop(state);
-        remote.fetch(false);
+        // A panic of our own is a bug, and must not leave old content that looks current.
+        if CATCH(&mut || remote.fetch()).is_err() {
+            thread::sleep(Duration::from_secs(1));
+        }
         state = remote.state.lock();
     }
 }
 
 /// Returns the headers that ask for a document only if it has changed.
-fn conditions(content: &Content, anew: bool) -> Vec<(&'static str, String)> {
+fn conditions(content: &mut Content, anew: bool) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
-    if let (Content::Document { etag, modified, .. }, false) = (content, anew) {
-        headers.extend(etag.clone().map(|etag| ("If-None-Match", etag)));
-        headers.extend(modified.clone().map(|time| ("If-Modified-Since", time)));
+    if let Content::Document { validators, .. } = content {
+        if !anew && validators.used < MOST_CONDITIONAL {
+            validators.used += 1;
+            headers.extend(validators.etag.clone().map(|etag| ("If-None-Match", etag)));
+            let modified = validators.modified.clone();
+            headers.extend(modified.map(|time| ("If-Modified-Since", time)));
+        }
     }
     headers
 }
@@ -547,7 +664,15 @@ fn in_words(error: &ureq::Error) -> NoAnswer {
             "the connection is refused".into()
         }
         ureq::Error::Io(error) => format!("the connection failed: {error}"),
+        ureq::Error::ConnectionFailed => "the connection failed".into(),
         ureq::Error::Rustls(error) => format!("TLS: {error}"),
+        ureq::Error::Tls(message) => format!("TLS: {message}"),
+        ureq::Error::RequireHttpsOnly(_) => "it redirects from https to http".into(),
+        ureq::Error::RedirectFailed => "it redirects to what is no URL".into(),
+        ureq::Error::LargeResponseHeader(..) => "its headers are too large".into(),
+        ureq::Error::InvalidProxyUrl | ureq::Error::ConnectProxyFailed(_) => {
+            "the proxy cannot be used".into()
+        }
         _ => "the answer is no HTTP".into(),
     };
     NoAnswer::of(DetectErrorKind::Other, message)
@@ -567,7 +692,9 @@ mod tests {
             ),
             ("http://a@b@host:80", "http://host:80"),
             ("http://host/@/x", "http://host/@/x"),
-            ("nonsense", "nonsense"),
+            ("https://me:p#w@host/a", "https://…"),
+            ("https://me:12/w@host/a", "https://…"),
+            ("me:pw@host/a", "a URL without `http://`"),
         ] {
             assert_eq!(name_of(url), name);
         }

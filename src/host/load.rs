@@ -111,7 +111,8 @@ impl<T: Send + Sync + 'static> First<T> {
         #[cfg(feature = "notify")]
         {
             let files = self.watched.iter().map(|(name, _)| name);
-            let files = files.filter(|name| !name.contains("://"));
+            #[cfg(feature = "http")]
+            let files = files.filter(|name| !self.remotes.iter().any(|it| it.name() == *name));
             shared.watched = files.cloned().collect();
         }
         #[cfg(feature = "http")]

@@ -226,6 +226,8 @@ impl FileDetector {
         if core::mem::replace(&mut self.began, true) {
             return;
         }
+        #[cfg(feature = "http")]
+        self.ask_remotes_first();
         for name in mounts::among(self.parts().filter_map(Part::file)) {
             super::logging::mount_of_its_own(name);
         }

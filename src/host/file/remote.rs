@@ -14,8 +14,6 @@ pub(super) struct RemotePart {
     shown: Option<(u64, Option<Layer>)>,
     /// The number of what was taken in last.
     read: Option<u64>,
-    /// It is to be asked anew.
-    anew: bool,
 }
 
 impl Drop for RemotePart {
@@ -30,7 +28,6 @@ impl RemotePart {
             remote: Remote::new(source),
             shown: None,
             read: None,
-            anew: false,
         }
     }
 
@@ -52,8 +49,7 @@ impl RemotePart {
     }
 
     fn look(&mut self) -> Result<(), Failed> {
-        let anew = core::mem::replace(&mut self.anew, false);
-        let Shown { revision, layer } = self.remote.look(anew);
+        let Shown { revision, layer } = self.remote.look();
         self.shown = Some((revision, layer.map_err(Failed::Remote)?));
         Ok(())
     }
@@ -75,16 +71,22 @@ impl FileDetector {
     }
 
     pub(super) fn ask_remotes(&mut self) -> Result<(), Failed> {
-        let max = self.max_bytes;
-        self.remotes_mut().try_for_each(|part| {
-            part.remote.max_bytes(max);
-            part.look()
-        })
+        self.remotes_mut().try_for_each(RemotePart::look)
     }
 
-    /// The next look asks them, and not only their threads.
-    pub(super) fn refresh_remotes(&mut self) {
-        self.remotes_mut().for_each(|part| part.anew = true);
+    /// Waits for the first answer of each. Whatever comes later, their threads fetch.
+    pub(super) fn ask_remotes_first(&self) {
+        for part in self.remotes() {
+            part.remote.max_bytes(self.max_bytes);
+            part.remote.first();
+        }
+    }
+
+    /// Has them asked for all of it.
+    pub(super) fn refresh_remotes(&self) {
+        self.remotes().for_each(|part| {
+            part.remote.ask_anew();
+        });
     }
 
     /// Returns them, for whoever wants to know how they are.
