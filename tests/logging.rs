@@ -49,7 +49,10 @@ impl Log for Lines {
 }
 
 fn lines() -> Vec<(Level, String)> {
-    std::mem::take(&mut LINES.0.lock().unwrap())
+    let lines = std::mem::take(&mut *LINES.0.lock().unwrap());
+    // Colours are a terminal's affair: no line has any.
+    assert!(lines.iter().all(|(_, line)| !line.contains('\u{1b}')));
+    lines
 }
 
 #[derive(serde::Deserialize)]
