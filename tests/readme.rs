@@ -15,6 +15,7 @@ fn every_test_that_the_readme_names_exists() {
         "adoptions/async_gateway/tests",
         "src/host",
         "src/host/file",
+        "src/host/http",
         "src/host/last_good",
         "src/engine",
         "src/format",
