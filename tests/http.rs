@@ -180,6 +180,19 @@ fn sees(reloader: &Reloader<String>, text: &str) {
     wait_until(text, || *reloader.handle().load() == text);
 }
 
+/// Returns the URL of a server that sends these bytes once, and hangs up.
+fn answering_once(bytes: &'static str) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]);
+        let _ = stream.write_all(bytes.as_bytes());
+    });
+    url
+}
+
 #[test]
 fn g07_a_change_at_the_server_is_applied_and_the_same_is_none() {
     let world = World::serving(Page::of("one"));
@@ -206,7 +219,7 @@ fn g10_what_has_not_changed_is_not_sent_again() {
     let conditional = format!("/app.yaml If-None-Match=\"1\" If-Modified-Since={modified}");
     assert_eq!(world.was_asked().last(), Some(&conditional));
     assert!(reloader.status().is_healthy());
-    // Somebody who asks for a reload trusts no validator.
+    // A reload trusts no validator, and asks once.
     reloader.stop();
     world.show(Page::of("two"));
     assert_eq!(
@@ -330,16 +343,8 @@ fn g04_an_answer_over_the_limit_or_without_an_end_is_an_error() {
         .to_string();
     assert!(error.ends_with("it did not answer in time"), "{error}");
     // One that hangs up in the middle.
-    let broken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", broken.local_addr().unwrap());
-    let hangs_up = thread::spawn(move || {
-        use std::io::{Read, Write};
-        let (mut stream, _) = broken.accept().unwrap();
-        let _ = stream.read(&mut [0; 1000]);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
-    });
+    let url = answering_once("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     let error = load(Source::http(url)).unwrap_err().to_string();
-    hangs_up.join().unwrap();
     assert!(
         error.contains("the connection failed") || error.contains("no HTTP"),
         "{error}"
@@ -366,16 +371,8 @@ fn g04_an_answer_over_the_limit_or_without_an_end_is_an_error() {
 /// What ends with the connection may be half of a document that reads like a whole one.
 #[test]
 fn g02_an_answer_without_a_length_is_not_taken_for_a_whole_one() {
-    let half = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", half.local_addr().unwrap());
-    let server = thread::spawn(move || {
-        use std::io::{Read, Write};
-        let (mut stream, _) = half.accept().unwrap();
-        let _ = stream.read(&mut [0; 1000]);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf");
-    });
+    let url = answering_once("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf");
     let error = builder(Source::http(url)).load().unwrap_err().to_string();
-    server.join().unwrap();
     assert!(error.contains("does not say how long it is"), "{error}");
 }
 
@@ -480,6 +477,21 @@ fn a_server_that_asks_for_patience_gets_it() {
         assert!(reloader.status().is_healthy());
         // And from then on it is asked as before.
         world.waits_for_answers();
+    }
+}
+
+#[test]
+fn g11_a_load_and_a_reload_each_ask_once() {
+    let world = World::serving(Page::of("one"));
+    let hour = Duration::from_secs(3600);
+    let reloader = builder(Source::http(world.url()).every(hour))
+        .load()
+        .unwrap();
+    assert_eq!(world.answers(), 1);
+    for answers in 2..5 {
+        reloader.reload(DEADLINE).outcome.unwrap();
+        reloader.poll_once().unwrap();
+        assert_eq!(world.answers(), answers);
     }
 }
 

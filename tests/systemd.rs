@@ -142,6 +142,12 @@ impl Service {
         assert!(self.said.any(|said| said.unwrap() == line), "{line}");
     }
 
+    /// Ends the hanging of the listener, and waits for that.
+    fn release(&mut self) {
+        fs::write(self.folder.path().join("release"), "").unwrap();
+        self.waits_for("uses hang");
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
@@ -243,8 +249,7 @@ fn g20_a_listener_that_hangs_is_told_by_its_name() {
     service.hang_up();
     service.is_told_of_the_reload();
     assert_eq!(service.is_ready(), HANGS);
-    fs::write(service.folder.path().join("release"), "").unwrap();
-    service.waits_for("uses hang");
+    service.release();
     // It was ready already.
     assert_eq!(service.status(), active(2, "hang"));
     assert_eq!(service.reload("three"), active(3, "three"));
@@ -260,8 +265,7 @@ fn g20_a_listener_that_hangs_in_a_poll_of_the_timer_is_told_by_its_name() {
     service.hang_up();
     service.is_told_of_the_reload();
     assert_eq!(service.is_ready(), HANGS);
-    fs::write(service.folder.path().join("release"), "").unwrap();
-    service.waits_for("uses hang");
+    service.release();
     assert_eq!(service.status(), active(2, "hang"));
 }
 

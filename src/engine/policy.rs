@@ -95,7 +95,10 @@ impl<T: 'static> Policy<T> {
     pub(crate) fn retry_later(&mut self, last: Option<Retry>, now: Duration) -> Retry {
         let longest = LONGEST_PAUSE.max(self.interval);
         let first = self.interval.max(SHORTEST_PAUSE);
-        self.retry_after(Retry::next_pause(last, first, longest), now)
+        self.retry_after(
+            Retry::next_pause(last.map(|last| last.pause), first, longest),
+            now,
+        )
     }
 
     pub(crate) fn retry_after(&mut self, pause: Duration, now: Duration) -> Retry {

@@ -46,7 +46,7 @@ impl Status {
         text.gauge(
             "last_reload_successful",
             "1 if nothing is wrong with the source or the active configuration, else 0.",
-            flag(healthy),
+            u8::from(healthy),
         );
         text.timestamp(
             "last_reload_success_timestamp_seconds",
@@ -99,7 +99,7 @@ impl Status {
         text.gauge(
             "source_differs",
             "1 if the source shows something else than is active, else 0.",
-            flag(self.source_differs),
+            u8::from(self.source_differs),
         );
         text.gauge(
             "stale_sources",
@@ -109,22 +109,22 @@ impl Status {
         text.gauge(
             "staggered",
             "1 while new content waits for the turn of this instance, else 0.",
-            flag(self.staggered_until.is_some()),
+            u8::from(self.staggered_until.is_some()),
         );
         text.gauge(
             "quarantined",
             "1 while the source shows what was rolled back from, else 0.",
-            flag(self.quarantined.is_some()),
+            u8::from(self.quarantined.is_some()),
         );
         text.gauge(
             "from_last_known_good",
             "1 while the last known good of an earlier run is active, else 0.",
-            flag(self.from_last_good),
+            u8::from(self.from_last_good),
         );
         text.gauge(
             "pending_restart",
             "1 while a change waits for a restart of the program, else 0.",
-            flag(self.pending_restart.is_some()),
+            u8::from(self.pending_restart.is_some()),
         );
         text.gauge(
             "listener_errors",
@@ -139,10 +139,6 @@ impl Status {
             Seconds(running.unwrap_or_default()),
         );
     }
-}
-
-fn flag(is_so: bool) -> u8 {
-    u8::from(is_so)
 }
 
 /// The text as it grows. Writing to a `String` cannot fail.

@@ -1,6 +1,5 @@
-//! What became of one attempt to take something in: who asked for it, what it did, how
-//! long each part took, and what came of it. Writing them down is the host's, for the
-//! engine has no clock.
+//! The receipt of one attempt to apply something: who asked for it, how long each part
+//! took, and the outcome. The host writes receipts, for the engine has no clock.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,21 +28,15 @@ pub enum Phase {
     Commit,
 }
 
-impl Phase {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Phase::Parse => "parse",
             Phase::Validate => "validate",
             Phase::Build => "build",
             Phase::Prepare => "prepare",
             Phase::Commit => "commit",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 
@@ -137,7 +130,7 @@ pub struct Receipt {
     pub took: Duration,
     /// The phases and the listeners, in the order in which they ended.
     pub timings: Vec<Timing>,
-    /// The digest of what was rejected; otherwise of what is active.
+    /// The digest of the rejected content; otherwise of the active snapshot.
     pub digest: Digest,
     /// The active snapshot afterwards.
     pub version: Version,

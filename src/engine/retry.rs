@@ -13,9 +13,12 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// Returns how long to wait before the first try, or twice as long as before
-    /// `last`.
-    pub(crate) fn next_pause(last: Option<Retry>, first: Duration, longest: Duration) -> Duration {
-        last.map_or(first, |last| last.pause.saturating_mul(2).min(longest))
+    /// Returns the first pause, or twice the `last`.
+    pub(crate) fn next_pause(
+        last: Option<Duration>,
+        first: Duration,
+        longest: Duration,
+    ) -> Duration {
+        last.map_or(first, |last| last.saturating_mul(2).min(longest))
     }
 }

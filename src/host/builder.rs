@@ -384,7 +384,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
 
 /// Something that differs from process to process, from what `std` seeds its
 /// hash maps with.
-fn chance() -> u64 {
+pub(super) fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

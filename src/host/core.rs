@@ -234,7 +234,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let mut recorder = Recorder::new(&self.receipts, cause, now).numbered();
         let deadline = now.saturating_add(timeout);
         #[cfg(feature = "http")]
-        let unreachable = self.ask_remotes(timeout);
+        let unreachable = self.ask_remotes(deadline);
         let result = self.reload_until(deadline, &mut recorder);
         #[cfg(feature = "http")]
         let result = match (result, unreachable) {
@@ -251,7 +251,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     /// Has the sources that are not files asked anew, before anything is locked. Returns
     /// why one of them cannot be had.
     #[cfg(feature = "http")]
-    fn ask_remotes(&self, timeout: Duration) -> Option<DetectError> {
+    fn ask_remotes(&self, deadline: Duration) -> Option<DetectError> {
         if self.turn.is_mine() {
             return None;
         }
@@ -260,10 +260,13 @@ impl<T: Send + Sync + 'static> Shared<T> {
             .iter()
             .map(|remote| remote.ask_anew())
             .collect();
-        let waits = self.remotes.iter().zip(tickets);
-        let mut errors = waits.map(|(remote, ticket)| remote.wait(ticket, timeout));
-        let first = errors.by_ref().flatten().next();
-        errors.for_each(drop);
+        // They answer side by side, and are waited for together.
+        let mut first = None;
+        for (remote, ticket) in self.remotes.iter().zip(tickets) {
+            let left = deadline.saturating_sub(self.clock.now());
+            let error = remote.wait(ticket, left);
+            first = first.or(error);
+        }
         first
     }
 

@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What the thread is told.
 enum News {
     Event(notify::Result<Event>),
-    /// Whoever wanted events does not want them any more.
+    /// Events are not wanted any more.
     End,
 }
 

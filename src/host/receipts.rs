@@ -1,5 +1,5 @@
-//! Writing down what each attempt did: its number, its times, what came of it, and, while
-//! it lasts, which phase or listener it is in. It has a lock of its own, so that the
+//! Writing down what each attempt did: its number, its times, its outcome, and, while it
+//! lasts, which phase or listener it is in. It has a lock of its own, so that the
 //! status can be asked for while a listener hangs.
 
 use core::time::Duration;
@@ -199,7 +199,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Returns what is active after the attempt. The status may be of the poll before, and
+    /// Returns the active snapshot's version and digest after the attempt. The status may be of the poll before, and
     /// knows other bytes that stand for what readers get.
     fn active<T>(&self, status: &Status, active: &Loaded<T>) -> (Version, Digest) {
         match (self.published, status.version, status.digest) {
@@ -218,28 +218,22 @@ impl<'a> Recorder<'a> {
     ) -> Arc<Receipt> {
         let (attempt, since) = self.number();
         let (version, digest) = self.active(&status.lock(), &cell.load());
-        let receipt = Arc::new(Receipt {
+        let mut receipt = Receipt {
             attempt,
             cause: self.cause,
             began: self.began,
             took: since.elapsed(),
             timings: self.timings,
-            digest: digest_of(outcome).unwrap_or(digest),
+            digest,
             version,
             listener_errors: self.listener_errors,
             outcome: outcome.clone(),
-        });
+        };
+        if let Some(rejection) = receipt.rejection() {
+            receipt.digest = rejection.digest();
+        }
+        let receipt = Arc::new(receipt);
         self.receipts.keep(receipt.clone());
         receipt
-    }
-}
-
-/// Returns the digest of what was rejected, if anything was.
-fn digest_of(outcome: &Result<Outcome, DetectError>) -> Option<Digest> {
-    match outcome {
-        Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => {
-            Some(rejection.digest())
-        }
-        _ => None,
     }
 }

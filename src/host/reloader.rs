@@ -143,15 +143,15 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// also in the [`status`](Self::status).
     ///
     /// The outcome is an error if the source cannot be read at present; then the active
-    /// snapshot stays. So it is if nothing is new and a server could not be asked, whose last
-    /// content stays in force. [`Outcome::Settling`] and [`Outcome::Busy`] mean that the time was
-    /// up, that somebody called [`stop`](Self::stop) meanwhile, or that this was called
+    /// snapshot stays. It is also an error if nothing is new and a server did not answer;
+    /// then the last content of that server stays. [`Outcome::Settling`] and
+    /// [`Outcome::Busy`] mean that the time was up, that somebody called [`stop`](Self::stop) meanwhile, or that this was called
     /// from inside a callback, where there is no waiting. If another thread's poll
     /// applied the change meanwhile, that counts.
     ///
-    /// It blocks: until servers have answered and the content has settled, and as long as validators, builds and
-    /// listeners take, also beyond `timeout`. From async code, call it in
-    /// `spawn_blocking`.
+    /// It blocks until servers have answered and the content has settled, and as long as
+    /// validators, builds and listeners take, also beyond `timeout`. From async code, call
+    /// it in `spawn_blocking`.
     pub fn reload(&self, timeout: Duration) -> Receipt {
         let cause = match self.role {
             Role::Owner => Cause::Reload,

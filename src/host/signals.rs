@@ -1,4 +1,4 @@
-//! SIGHUP as "reload now", on a thread of its own, and a log line of what came of it.
+//! SIGHUP as "reload now", on a thread of its own, and a log line with the outcome.
 
 use core::time::Duration;
 
@@ -177,7 +177,7 @@ fn spawn<T: Send + Sync + 'static>(
     Ok(handle)
 }
 
-/// One call of the action, and telling what came of it.
+/// Calls the action once, and reports the outcome.
 fn act<T: Send + Sync + 'static>(
     shared: Arc<Shared<T>>,
     id: u64,

@@ -24,7 +24,7 @@ use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
 use crate::engine::Status;
 
-/// Whoever does not take a message in that time does not get it.
+/// A message that is not taken within this time is dropped.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// systemd ignores messages of more than 4096 bytes.

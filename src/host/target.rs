@@ -68,7 +68,8 @@ mod sealed {
     impl Watched for Files {
         #[allow(private_interfaces, reason = "nobody else can call it")]
         fn plan(self, limits: Limits) -> Plan {
-            let file = self.0.max_bytes(limits.bytes());
+            #[cfg_attr(not(feature = "http"), allow(unused_mut))]
+            let mut file = self.0.max_bytes(limits.bytes());
             Plan {
                 name: file.name(),
                 fixed: file.fixed(),

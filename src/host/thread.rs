@@ -55,9 +55,7 @@ pub(crate) struct Signal {
 impl Signal {
     /// "Poll now." A hint: it says nothing of what will be found.
     pub(crate) fn wake(&self) {
-        let mut asked = self.asked.lock();
-        asked.due.get_or_insert(Cause::Wake);
-        drop(asked);
+        self.asked.lock().due.get_or_insert(Cause::Wake);
         self.changed.notify_all();
     }
 

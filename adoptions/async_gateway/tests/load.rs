@@ -240,13 +240,10 @@ fn change_well_and_badly(path: &Path, address: SocketAddr) -> u64 {
     40
 }
 
-/// A reload that hangs holds up no request, on a runtime that has one thread only: if it
-/// blocked that thread, the requests would never be answered.
-#[test]
-fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
-    let (_folder, path) = file();
+/// Loads with a listener that hangs at each change until it is released.
+fn hanging(path: &Path) -> (Arc<Reloader<Live>>, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel::<()>();
-    let reloader: Reloader<Live> = Reloader::from_file(&path)
+    let reloader = Reloader::from_file(path)
         .settle(Duration::ZERO)
         .build(async_gateway::connect)
         .listener("hangs", move |_: &steadyconf::Change<Live>| {
@@ -255,7 +252,15 @@ fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
         })
         .load()
         .unwrap();
-    let reloader = Arc::new(reloader);
+    (Arc::new(reloader), release)
+}
+
+/// A reload that hangs holds up no request, on a runtime that has one thread only: if it
+/// blocked that thread, the requests would never be answered.
+#[test]
+fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
+    let (_folder, path) = file();
+    let (reloader, release) = hanging(&path);
     reloader.start().unwrap();
     let mut server = Server::start(runtime(1), &reloader);
 
@@ -311,17 +316,7 @@ fn g01_a_reload_that_hangs_blocks_no_thread_of_the_executor() {
 #[test]
 fn g15_a_request_that_is_dropped_ends_no_reload() {
     let (_folder, path) = file();
-    let (release, released) = mpsc::channel::<()>();
-    let reloader: Reloader<Live> = Reloader::from_file(&path)
-        .settle(Duration::ZERO)
-        .build(async_gateway::connect)
-        .listener("waits", move |_: &steadyconf::Change<Live>| {
-            released.recv()?;
-            Ok(())
-        })
-        .load()
-        .unwrap();
-    let reloader = Arc::new(reloader);
+    let (reloader, release) = hanging(&path);
     let mut server = Server::start(runtime(1), &reloader);
     save(&path, &good(2));
     let mut operator = Client::connect(server.address);

@@ -14,6 +14,8 @@ pub(super) struct RemotePart {
     shown: Option<(u64, Option<Layer>)>,
     /// The number of what was taken in last.
     read: Option<u64>,
+    /// A reloader asks it anew by itself, before anything is locked.
+    is_shared: bool,
 }
 
 impl Drop for RemotePart {
@@ -28,6 +30,7 @@ impl RemotePart {
             remote: Remote::new(source),
             shown: None,
             read: None,
+            is_shared: false,
         }
     }
 
@@ -82,15 +85,19 @@ impl FileDetector {
         }
     }
 
-    /// Has them asked for all of it.
+    /// Has them asked for all of it, unless their reloader does.
     pub(super) fn refresh_remotes(&self) {
-        self.remotes().for_each(|part| {
+        for part in self.remotes().filter(|part| !part.is_shared) {
             part.remote.ask_anew();
-        });
+        }
     }
 
-    /// Returns them, for whoever wants to know how they are.
-    pub(in super::super) fn shared_remotes(&self) -> Vec<Arc<Remote>> {
-        self.remotes().map(|part| part.remote.clone()).collect()
+    /// Returns them for the reloader, which reports how they are, and asks them anew.
+    pub(in super::super) fn shared_remotes(&mut self) -> Vec<Arc<Remote>> {
+        let share = |part: &mut RemotePart| {
+            part.is_shared = true;
+            part.remote.clone()
+        };
+        self.remotes_mut().map(share).collect()
     }
 }

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use super::super::source::{Kind, WatchedSource};
+use super::super::source::{Kind, WatchedSource, document};
 use super::super::std::fs;
 use super::super::std::io::{self, ErrorKind};
 use super::super::std::path::{Path, PathBuf, absolute};
@@ -366,15 +366,7 @@ impl Member {
         let origin = self.origin.clone();
         match self.kind {
             Kind::File | Kind::DropIns | Kind::Named => {
-                let layer = Layer::new(origin, bytes);
-                let layer = match self.language {
-                    Some(language) => layer.language(language),
-                    None => layer,
-                };
-                match self.may_be_missing {
-                    true => layer.optional(),
-                    false => layer,
-                }
+                document(origin, bytes, self.language, self.may_be_missing)
             }
             Kind::Keys | Kind::EmptyKeys => {
                 // `echo` and editors end the last line; the value does not.

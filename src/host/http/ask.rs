@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Asks once, for a document of at most `max` bytes.
-    pub(super) fn ask(&self, conditions: Conditions, max: usize) -> Result<Answer, NoAnswer> {
+    pub(super) fn ask(&self, conditions: &Conditions, max: usize) -> Result<Answer, NoAnswer> {
         let is_conditional = !conditions.is_empty();
         let mut request = self.agent.get(&self.url);
         for (name, value) in &self.headers {
@@ -118,7 +118,7 @@ impl Client {
             request = request.header(name, value.expose());
         }
         for (name, value) in conditions {
-            request = request.header(name, value);
+            request = request.header(*name, value);
         }
         let response = request.call().map_err(|error| in_words(&error))?;
         let (parts, mut body) = response.into_parts();

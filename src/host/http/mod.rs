@@ -1,6 +1,6 @@
 //! A document that an HTTP server hands out: a source like a file, fetched on a thread of
-//! its own, so that no poll after the first waits for the network. What is kept is the last content
-//! that was there; how it is laid over the others is the detector's.
+//! its own, so that no poll after the first waits for the network. It keeps the last
+//! content that was there; how layers are merged is not known here.
 
 mod ask;
 mod source;
@@ -13,8 +13,9 @@ pub use source::HttpSource;
 use source::name_of;
 
 use super::CATCH;
+use super::builder::chance;
 use super::logging;
-use super::std::hash::{BuildHasher, Hasher, RandomState};
+use super::source::document;
 use super::std::mem;
 use super::std::prelude::rust_2024::*;
 use super::std::process;
@@ -22,7 +23,7 @@ use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::{DetectError, DetectErrorKind, Jitter, Layer, is_blank};
+use crate::engine::{DetectError, DetectErrorKind, Jitter, Layer, Retry, is_blank};
 
 /// The longest pause after failures, and the longest that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -117,7 +118,7 @@ impl Remote {
                 thread: None,
                 ended: false,
                 wake: None,
-                jitter: Jitter(RandomState::new().build_hasher().finish()),
+                jitter: Jitter(chance()),
             }),
             changed: Condvar::new(),
             source,
@@ -195,18 +196,11 @@ impl Remote {
     fn layer(&self, state: &State) -> Result<Option<Layer>, DetectError> {
         match (&state.content, &state.failing) {
             (Content::Document { bytes, .. }, _) => {
-                if self.source.may_be_missing && is_blank(bytes) {
-                    return Ok(None);
-                }
-                let layer = Layer::new(self.name.clone(), bytes.clone());
-                let layer = match self.source.language {
-                    Some(language) => layer.language(language),
-                    None => layer,
-                };
-                Ok(Some(match self.source.may_be_missing {
-                    true => layer.optional(),
-                    false => layer,
-                }))
+                let (name, source) = (self.name.clone(), &self.source);
+                let says_something = !source.may_be_missing || !is_blank(bytes);
+                let layer =
+                    || document(name, bytes.clone(), source.language, source.may_be_missing);
+                Ok(says_something.then(layer))
             }
             (_, Some(failing)) if !self.source.may_be_missing => Err(failing.error.clone()),
             _ => Ok(None),
@@ -243,7 +237,7 @@ impl Remote {
         state.thread = started.ok().map(|_| process::id());
     }
 
-    /// Asks once, and takes in what came of it.
+    /// Asks once, and takes in the answer.
     fn fetch(&self) {
         let asking = self.asking.lock();
         let mut state = self.state.lock();
@@ -263,7 +257,7 @@ impl Remote {
         drop(state);
         let mut answer = Err(NoAnswer::of(DetectErrorKind::Other, "the client panicked"));
         // The client starts threads of its own, and panics where there are none.
-        let _ = CATCH(&mut || answer = self.client.ask(conditions.clone(), max));
+        let _ = CATCH(&mut || answer = self.client.ask(&conditions, max));
         let mut state = self.state.lock();
         state.answered = ticket;
         if state.ended {
@@ -323,9 +317,9 @@ impl Remote {
 
     fn fails(&self, state: &mut State, none: NoAnswer) -> News {
         let error = DetectError::new(none.kind, self.name.clone(), none.message);
-        let since = state.failing.as_ref().map(|failing| failing.since);
-        let told = state.failing.as_ref().is_some_and(|failing| failing.told);
-        let pause = state.failing.as_ref().map(|failing| failing.pause);
+        let before = state.failing.take();
+        let told = before.as_ref().is_some_and(|failing| failing.told);
+        let pause = before.as_ref().map(|failing| failing.pause);
         let first = self.source.interval.max(Duration::from_secs(1));
         if let Content::Unknown = state.content {
             state.content = Content::Nothing;
@@ -341,10 +335,8 @@ impl Remote {
         state.failing = Some(Failing {
             told: goes_on,
             error,
-            since: since.unwrap_or_else(Instant::now),
-            pause: pause.map_or(first, |pause| {
-                pause.saturating_mul(2).min(LONGEST_PAUSE.max(first))
-            }),
+            since: before.map_or_else(Instant::now, |failing| failing.since),
+            pause: Retry::next_pause(pause, first, LONGEST_PAUSE.max(first)),
         });
         news
     }

@@ -40,7 +40,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 ///
 /// Certificates are checked against the roots of Mozilla. At most five redirects are
 /// followed, from `https` to `https` only; where a header was given, none is, for it would
-/// be sent to whoever that is. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` or
+/// be sent to another server. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` or
 /// `ALL_PROXY`. A forked child does not ask, and says so in `stale`.
 #[must_use]
 pub struct HttpSource {

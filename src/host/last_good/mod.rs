@@ -173,7 +173,7 @@ impl<D: Disk> LastGood<D> {
         let reason: Arc<str> = error.to_string().into();
         let known = self.failing.as_ref().is_some_and(|f| f.reason == reason);
         let last = self.failing.take().map(|failing| failing.retry);
-        let pause = Retry::next_pause(last, FIRST_PAUSE, LONGEST_PAUSE);
+        let pause = Retry::next_pause(last.map(|last| last.pause), FIRST_PAUSE, LONGEST_PAUSE);
         self.failing = Some(Failing {
             document: document.clone(),
             reason: reason.clone(),

@@ -10,6 +10,7 @@ mod values;
 use super::http::HttpSource;
 use super::std::path::{Path, PathBuf};
 use super::std::prelude::rust_2024::*;
+use super::std::sync::Arc;
 use super::std::vec;
 use crate::engine::{Language, Layer};
 
@@ -102,6 +103,24 @@ impl WatchedSource {
     /// Files that the configuration names, of which none is known yet.
     pub(super) fn named() -> Self {
         WatchedSource::new(Kind::Named, Path::new(""))
+    }
+}
+
+/// Returns a layer that is a document: its language is that of its name, if none is given.
+pub(super) fn document(
+    origin: Arc<str>,
+    bytes: impl Into<Arc<[u8]>>,
+    language: Option<Language>,
+    may_be_missing: bool,
+) -> Layer {
+    let layer = Layer::new(origin, bytes);
+    let layer = match language {
+        Some(language) => layer.language(language),
+        None => layer,
+    };
+    match may_be_missing {
+        true => layer.optional(),
+        false => layer,
     }
 }
 
