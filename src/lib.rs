@@ -71,6 +71,7 @@
 //!   `serde_yaml`.
 //! - `schema`: a JSON Schema of a configuration, by `schemars`.
 //! - `http` (implies `yaml`): documents that an HTTP server hands out, by `ureq`; see `Source::http`.
+//! - `etcd` (implies `yaml`): documents under keys of etcd v3, by `ureq`; see `Source::etcd`.
 //! - `notify`: events of the file system as a hint to poll now, by `notify`.
 //! - `otel`: a span for each attempt and metrics, by OpenTelemetry's global providers.
 //! - `stream`: [`Handle::changes`](Handle), a `futures_core::Stream`. Awaiting a change
@@ -127,6 +128,8 @@ pub use host::{
     LoadError, Loaded, LoadedPart, NamedFiles, Own, Part, Reader, Reloader, Source, Stopped,
     Subscription, Waited, WaitedPart, Watched,
 };
+#[cfg(feature = "etcd")]
+pub use host::{Etcd, EtcdSource};
 
 /// The README's example, compiled with the tests.
 #[cfg(all(doctest, feature = "values"))]

@@ -352,7 +352,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             detector,
             fixed,
             watched,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             remotes,
         } = self.watched.plan(limits);
         let mut last_good = self.last_good;
@@ -375,7 +375,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             deadline,
             waits: self.waits,
             log: self.log,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             remotes,
             watched,
         }

@@ -93,8 +93,8 @@ pub(super) struct Shared<T> {
     pub(super) receipts: Arc<Receipts>,
     pub(super) log: Log,
     /// The sources that are not files.
-    #[cfg(feature = "http")]
-    pub(super) remotes: Vec<Arc<super::http::Remote>>,
+    #[cfg(feature = "remote")]
+    pub(super) remotes: Vec<Arc<super::remote::Remote>>,
     /// The paths of the sources that are files or folders.
     #[cfg(feature = "notify")]
     pub(super) watched: Vec<Arc<str>>,
@@ -129,7 +129,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             turn: Arc::default(),
             receipts,
             log,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             remotes: Vec::new(),
             #[cfg(feature = "notify")]
             watched: Vec::new(),
@@ -233,10 +233,10 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let now = self.clock.now();
         let mut recorder = Recorder::new(&self.receipts, cause, now).numbered();
         let deadline = now.saturating_add(timeout);
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         let unreachable = self.ask_remotes(deadline);
         let result = self.reload_until(deadline, &mut recorder);
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         let result = match (result, unreachable) {
             // Nothing is new, as far as that can be told.
             (Ok(Outcome::Unchanged), Some(error)) => Err(error),
@@ -250,7 +250,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
 
     /// Has the sources that are not files asked anew, before anything is locked. Returns
     /// why one of them cannot be had.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "remote")]
     fn ask_remotes(&self, deadline: Duration) -> Option<DetectError> {
         if self.turn.is_mine() {
             return None;
@@ -380,7 +380,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         }
         status.in_poll_since = self.turn.since();
         self.receipts.write(&mut status, self.clock.now());
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         {
             let now = self.clock.now();
             let stale = self.remotes.iter().filter_map(|remote| {

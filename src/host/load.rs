@@ -64,8 +64,8 @@ pub(super) struct First<T> {
     /// Whether files that are not there yet are waited for.
     pub(super) waits: bool,
     pub(super) log: Log,
-    #[cfg(feature = "http")]
-    pub(super) remotes: Vec<Arc<super::http::Remote>>,
+    #[cfg(feature = "remote")]
+    pub(super) remotes: Vec<Arc<super::remote::Remote>>,
     /// The sources that are watched, each with its position.
     pub(super) watched: Vec<(Arc<str>, u16)>,
 }
@@ -106,16 +106,16 @@ impl<T: Send + Sync + 'static> First<T> {
         let cell = Arc::new(Cell::new(loaded?, signal.clone()));
         self.core.keep_last_good(self.now);
         let theirs = receipts.clone();
-        #[cfg_attr(not(any(feature = "notify", feature = "http")), allow(unused_mut))]
+        #[cfg_attr(not(any(feature = "notify", feature = "remote")), allow(unused_mut))]
         let mut shared = Shared::new(self.core, cell, signal, theirs, log, self.now);
         #[cfg(feature = "notify")]
         {
             let files = self.watched.iter().map(|(name, _)| name);
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             let files = files.filter(|name| !self.remotes.iter().any(|it| it.name() == *name));
             shared.watched = files.cloned().collect();
         }
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         {
             for remote in &self.remotes {
                 let signal = shared.signal.clone();

@@ -271,13 +271,13 @@ pub(crate) fn events(error: Option<&notify::Error>) {
 }
 
 /// A source that is not a file cannot be had, and what it held last stays.
-#[cfg(feature = "http")]
+#[cfg(feature = "remote")]
 pub(crate) fn remote_fails(error: &crate::engine::DetectError) {
     let what = "what it held last stays in force";
     remark(Level::Warn, &format_args!("cannot read {error}; {what}"));
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "remote")]
 pub(crate) fn remote_again(name: &str) {
     let name = OneLine(name);
     remark(Level::Warn, &format_args!("can read {name} again"));

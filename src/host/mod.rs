@@ -14,8 +14,6 @@ mod core;
 #[cfg(feature = "notify")]
 mod events;
 mod file;
-#[cfg(feature = "http")]
-mod http;
 mod last_good;
 mod load;
 mod logging;
@@ -23,6 +21,8 @@ mod named;
 mod part;
 mod receipts;
 mod reloader;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(feature = "schema")]
 mod schema;
 mod shards;
@@ -48,12 +48,14 @@ pub use changed::Changes;
 pub use changed::{Changed, Stopped};
 pub use check::Checked;
 pub use file::FileDetector;
-#[cfg(feature = "http")]
-pub use http::HttpSource;
 pub use load::LoadError;
 pub use named::NamedFiles;
 pub use part::{LoadedPart, Part, WaitedPart};
 pub use reloader::Reloader;
+#[cfg(feature = "http")]
+pub use remote::HttpSource;
+#[cfg(feature = "etcd")]
+pub use remote::{Etcd, EtcdSource};
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
 #[cfg(feature = "reading")]

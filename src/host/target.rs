@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::file::FileDetector;
-#[cfg(feature = "http")]
-use super::http::Remote;
+#[cfg(feature = "remote")]
+use super::remote::Remote;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use crate::engine::{Detector, Layer, Limits};
@@ -52,7 +52,7 @@ pub(super) struct Plan {
     /// The sources that are watched, each with its position.
     pub(super) watched: Vec<(Arc<str>, u16)>,
     /// Those of them that are not files.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "remote")]
     pub(super) remotes: Vec<Arc<Remote>>,
 }
 
@@ -68,13 +68,13 @@ mod sealed {
     impl Watched for Files {
         #[allow(private_interfaces, reason = "nobody else can call it")]
         fn plan(self, limits: Limits) -> Plan {
-            #[cfg_attr(not(feature = "http"), allow(unused_mut))]
+            #[cfg_attr(not(feature = "remote"), allow(unused_mut))]
             let mut file = self.0.max_bytes(limits.bytes());
             Plan {
                 name: file.name(),
                 fixed: file.fixed(),
                 watched: file.watched(),
-                #[cfg(feature = "http")]
+                #[cfg(feature = "remote")]
                 remotes: file.shared_remotes(),
                 detector: Box::new(file),
             }
@@ -88,7 +88,7 @@ mod sealed {
                 name: "the source".into(),
                 fixed: Vec::new(),
                 watched: Vec::new(),
-                #[cfg(feature = "http")]
+                #[cfg(feature = "remote")]
                 remotes: Vec::new(),
                 detector: self.0,
             }

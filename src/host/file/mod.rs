@@ -8,7 +8,7 @@
 mod mounts;
 mod places;
 mod read;
-#[cfg(feature = "http")]
+#[cfg(feature = "remote")]
 mod remote;
 mod sources;
 mod stamp;
@@ -99,7 +99,7 @@ enum Failed {
     /// A file changed between its stamps.
     Moved,
     /// A source that is not a file.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "remote")]
     Remote(DetectError),
 }
 
@@ -114,6 +114,11 @@ impl FileDetector {
     /// is current now; links in it are followed anew at every poll.
     pub fn new(path: impl AsRef<Path>) -> Self {
         FileDetector::empty().source(Source::file(path))
+    }
+
+    /// Watches this source alone: a folder, keys of a server.
+    pub fn of(source: impl Into<Source>) -> Self {
+        FileDetector::empty().source(source)
     }
 
     /// A detector without a source yet.
@@ -143,10 +148,10 @@ impl FileDetector {
             Of::Watched(watched) => self
                 .places
                 .push(Place::Watched(Box::new(Part::new(watched)))),
-            #[cfg(feature = "http")]
-            Of::Http(source) => self
+            #[cfg(feature = "remote")]
+            Of::Remote(remote) => self
                 .places
-                .push(Place::Remote(remote::RemotePart::new(source))),
+                .push(Place::Remote(remote::RemotePart::new(remote))),
             Of::Fixed(layers) => self.places.push(Place::Fixed(layers)),
             #[cfg(feature = "values")]
             Of::Defaults(layers) => {
@@ -226,7 +231,7 @@ impl FileDetector {
         if core::mem::replace(&mut self.began, true) {
             return;
         }
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         self.ask_remotes_first();
         for name in mounts::among(self.parts().filter_map(Part::file)) {
             super::logging::mount_of_its_own(name);
@@ -238,7 +243,7 @@ impl FileDetector {
         for part in self.parts_mut() {
             part.take_stamps()?;
         }
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         self.ask_remotes()?;
         if self.may_trust() {
             return Ok(Sighting::Unchanged);
@@ -269,9 +274,9 @@ impl FileDetector {
         for (position, place) in self.places.iter().enumerate() {
             match place {
                 Place::Fixed(fixed) => layers.extend(fixed.iter().map(|layer| at(position, layer))),
-                #[cfg(feature = "http")]
+                #[cfg(feature = "remote")]
                 Place::Remote(part) => {
-                    layers.extend(part.layer().map(|layer| at(position, layer)));
+                    layers.extend(part.layers().iter().map(|layer| at(position, layer)));
                 }
                 Place::Watched(part) => {
                     let seen = rest.by_ref().take(part.members.len());
@@ -300,7 +305,7 @@ impl FileDetector {
         {
             return false;
         }
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         if !self.remotes().all(remote::RemotePart::is_read) {
             return false;
         }
@@ -336,7 +341,7 @@ impl FileDetector {
     fn remember(&mut self, now: Duration) -> bool {
         self.refresh = false;
         self.trusted = 0;
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         self.remotes_mut().for_each(remote::RemotePart::remember);
         let mut moved = false;
         for part in self.parts_mut() {
@@ -449,7 +454,7 @@ impl Detector for FileDetector {
             Ok(sighting) => Ok(sighting),
             Err(Failed::Moved) => Ok(self.moved(now)),
             Err(Failed::At(origin, error)) => Err(self.failed(&origin, error)),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             Err(Failed::Remote(error)) => {
                 self.saw_nothing();
                 Err(error)
@@ -459,7 +464,7 @@ impl Detector for FileDetector {
 
     fn refresh(&mut self) {
         self.refresh = true;
-        #[cfg(feature = "http")]
+        #[cfg(feature = "remote")]
         self.refresh_remotes();
     }
 

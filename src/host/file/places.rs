@@ -2,7 +2,7 @@
 
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
-#[cfg(feature = "http")]
+#[cfg(feature = "remote")]
 use super::remote::RemotePart;
 use super::sources::Part;
 use crate::engine::Layer;
@@ -11,7 +11,7 @@ use crate::engine::Layer;
 #[derive(Debug)]
 pub(super) enum Place {
     Watched(Box<Part>),
-    #[cfg(feature = "http")]
+    #[cfg(feature = "remote")]
     Remote(RemotePart),
     Fixed(Vec<Layer>),
 }
@@ -21,7 +21,7 @@ impl Place {
     pub(super) fn name(&self) -> Option<&Arc<str>> {
         match self {
             Place::Watched(part) => Some(part.origin()),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "remote")]
             Place::Remote(part) => Some(part.name()),
             Place::Fixed(_) => None,
         }

@@ -1,6 +1,6 @@
 //! Sources that are not files, among those that are: what each showed at this look.
 
-use super::super::http::{HttpSource, Remote, Shown};
+use super::super::remote::{Remote, Shown};
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
 use super::{Failed, FileDetector, Place};
@@ -11,7 +11,7 @@ use crate::engine::Layer;
 pub(super) struct RemotePart {
     remote: Arc<Remote>,
     /// What it showed at this look, and its number.
-    shown: Option<(u64, Option<Layer>)>,
+    shown: Option<(u64, Vec<Layer>)>,
     /// The number of what was taken in last.
     read: Option<u64>,
     /// A reloader asks it anew by itself, before anything is locked.
@@ -25,9 +25,9 @@ impl Drop for RemotePart {
 }
 
 impl RemotePart {
-    pub(super) fn new(source: HttpSource) -> Self {
+    pub(super) fn new(remote: Arc<Remote>) -> Self {
         RemotePart {
-            remote: Remote::new(source),
+            remote,
             shown: None,
             read: None,
             is_shared: false,
@@ -38,8 +38,8 @@ impl RemotePart {
         self.remote.name()
     }
 
-    pub(super) fn layer(&self) -> Option<&Layer> {
-        self.shown.as_ref()?.1.as_ref()
+    pub(super) fn layers(&self) -> &[Layer] {
+        self.shown.as_ref().map_or(&[], |(_, layers)| layers)
     }
 
     pub(super) fn is_read(&self) -> bool {
@@ -52,8 +52,8 @@ impl RemotePart {
     }
 
     fn look(&mut self) -> Result<(), Failed> {
-        let Shown { revision, layer } = self.remote.look();
-        self.shown = Some((revision, layer.map_err(Failed::Remote)?));
+        let Shown { revision, layers } = self.remote.shows();
+        self.shown = Some((revision, layers.map_err(Failed::Remote)?));
         Ok(())
     }
 }

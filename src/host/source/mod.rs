@@ -6,8 +6,12 @@ mod env;
 #[cfg(feature = "values")]
 mod values;
 
+#[cfg(feature = "etcd")]
+use super::remote::Etcd;
 #[cfg(feature = "http")]
-use super::http::HttpSource;
+use super::remote::HttpSource;
+#[cfg(feature = "remote")]
+use super::remote::Remote;
 use super::std::path::{Path, PathBuf};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
@@ -54,8 +58,8 @@ pub struct Source(pub(super) Of);
 #[derive(Debug)]
 pub(super) enum Of {
     Watched(WatchedSource),
-    #[cfg(feature = "http")]
-    Http(HttpSource),
+    #[cfg(feature = "remote")]
+    Remote(Arc<Remote>),
     /// It never changes while the program runs.
     Fixed(Vec<Layer>),
     /// The same, below everything else.
@@ -174,6 +178,14 @@ impl Source {
         HttpSource::new(url.into())
     }
 
+    /// Documents in etcd v3, from these members of a cluster:
+    /// `Source::etcd(["https://etcd-1:2379", "https://etcd-2:2379"]).prefix("/app/")`; see
+    /// [`EtcdSource`](crate::EtcdSource).
+    #[cfg(feature = "etcd")]
+    pub fn etcd(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Etcd {
+        Etcd::new(endpoints.into_iter().map(Into::into).collect())
+    }
+
     /// A document in the program itself, called `name` in messages.
     pub fn text(name: impl Into<String>, text: impl Into<String>) -> Source {
         let name: String = name.into();
@@ -290,13 +302,6 @@ impl EnvSource {
 impl From<FileSource> for Source {
     fn from(source: FileSource) -> Self {
         Source(Of::Watched(source.0))
-    }
-}
-
-#[cfg(feature = "http")]
-impl From<HttpSource> for Source {
-    fn from(source: HttpSource) -> Self {
-        Source(Of::Http(source))
     }
 }
 

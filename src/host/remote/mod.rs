@@ -1,21 +1,26 @@
-//! A document that an HTTP server hands out: a source like a file, fetched on a thread of
-//! its own, so that no poll after the first waits for the network. It keeps the last
-//! content that was there; how layers are merged is not known here.
+//! What a server hands out: a source like a file, fetched on a thread of its own, so that
+//! no poll after the first waits for the network. It keeps the last content that was
+//! there. How a server is asked is a [`Client`]'s to know; how layers are merged is not
+//! known here.
 
-mod ask;
-mod source;
+#[cfg(feature = "etcd")]
+mod etcd;
+#[cfg(feature = "http")]
+mod http;
+mod watch;
+mod web;
 
 use core::fmt;
 use core::time::Duration;
 
-use ask::{Answer, Client, NoAnswer, Validators};
-pub use source::HttpSource;
-use source::name_of;
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdSource};
+#[cfg(feature = "http")]
+pub use http::HttpSource;
 
 use super::CATCH;
 use super::builder::chance;
 use super::logging;
-use super::source::document;
 use super::std::mem;
 use super::std::prelude::rust_2024::*;
 use super::std::process;
@@ -23,29 +28,73 @@ use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::{DetectError, DetectErrorKind, Jitter, Layer, Retry, is_blank};
+use crate::engine::{DetectError, DetectErrorKind, Jitter, Layer, Retry};
+use watch::{Hints, Watch};
+use web::Options;
 
 /// The longest pause after failures, and the longest that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
+/// How one kind of server is asked.
+trait Client: Send {
+    /// Asks once, for at most `max` bytes. Unless all of it is asked for, the server may say
+    /// that nothing has changed since the last answer.
+    fn ask(&mut self, all: bool, max: usize) -> Result<Answer, NoAnswer>;
+
+    /// Returns what waits for a change of the last answer, if the server can tell of one.
+    fn watch(&self) -> Option<Watch>;
+}
+
+/// What an answer is.
+enum Answer {
+    Unchanged,
+    /// All that is there.
+    Is(Vec<Layer>),
+}
+
+/// Why there is no answer, and when to ask again at the soonest.
+#[derive(Clone, Debug)]
+struct NoAnswer {
+    kind: DetectErrorKind,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl NoAnswer {
+    fn of(kind: DetectErrorKind, message: impl Into<String>) -> Self {
+        NoAnswer {
+            kind,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    fn other(message: impl Into<String>) -> Self {
+        NoAnswer::of(DetectErrorKind::Other, message)
+    }
+}
+
 /// A source, with what was fetched last.
 pub(super) struct Remote {
     name: Arc<str>,
-    source: HttpSource,
-    client: Client,
+    /// The name of the thread that asks.
+    thread: &'static str,
+    may_be_missing: bool,
+    interval: Duration,
     /// One asks at a time, so that no older answer follows a newer one.
-    asking: Mutex<()>,
+    client: Mutex<Box<dyn Client>>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
     max_bytes: usize,
-    content: Content,
+    /// What it held last. `None` until it was had for the first time.
+    content: Option<Vec<Layer>>,
     /// Since when it fails, and why.
     failing: Option<Failing>,
-    /// Grows whenever the content, or that there is none, changes.
+    /// Grows whenever the content changes.
     revision: u64,
     /// When it is to be asked again.
     due: Option<Instant>,
@@ -54,22 +103,12 @@ struct State {
     /// How many questions have begun, and which of them was answered last.
     begun: u64,
     answered: u64,
+    hints: Hints,
     /// The process that the thread belongs to: a forked child has none.
     thread: Option<u32>,
     ended: bool,
     wake: Option<Box<dyn Fn() + Send>>,
     jitter: Jitter,
-}
-
-enum Content {
-    /// It was never asked.
-    Unknown,
-    /// It was never had, or is not there any more.
-    Nothing,
-    Document {
-        bytes: Arc<[u8]>,
-        validators: Validators,
-    },
 }
 
 struct Failing {
@@ -84,7 +123,7 @@ struct Failing {
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) revision: u64,
-    pub(super) layer: Result<Option<Layer>, DetectError>,
+    pub(super) layers: Result<Vec<Layer>, DetectError>,
 }
 
 /// What is to be told of an answer, once.
@@ -101,27 +140,34 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    pub(super) fn new(source: HttpSource) -> Arc<Self> {
+    fn new(
+        name: Arc<str>,
+        thread: &'static str,
+        options: &Options,
+        client: impl Client + 'static,
+    ) -> Arc<Self> {
         Arc::new(Remote {
-            name: name_of(&source.url).into(),
-            client: Client::new(&source),
-            asking: Mutex::new(()),
+            name,
+            thread,
+            may_be_missing: options.may_be_missing,
+            interval: options.interval,
+            client: Mutex::new(Box::new(client)),
             state: Mutex::new(State {
                 max_bytes: usize::MAX,
-                content: Content::Unknown,
+                content: None,
                 failing: None,
                 revision: 0,
                 due: None,
                 anew: false,
                 begun: 0,
                 answered: 0,
+                hints: Hints::default(),
                 thread: None,
                 ended: false,
                 wake: None,
                 jitter: Jitter(chance()),
             }),
             changed: Condvar::new(),
-            source,
         })
     }
 
@@ -149,18 +195,23 @@ impl Remote {
 
     /// Asks, and waits for the answer, if it was never asked.
     pub(super) fn first(&self) {
-        if matches!(self.state.lock().content, Content::Unknown) {
+        if self.state.lock().begun == 0 {
             self.fetch();
         }
     }
 
     /// Returns what it shows now.
-    pub(super) fn look(self: &Arc<Self>) -> Shown {
+    pub(super) fn shows(self: &Arc<Self>) -> Shown {
         self.start();
         let state = self.state.lock();
+        let layers = match (&state.content, &state.failing) {
+            (Some(layers), _) => Ok(layers.clone()),
+            (None, Some(failing)) if !self.may_be_missing => Err(failing.error.clone()),
+            (None, _) => Ok(Vec::new()),
+        };
         Shown {
             revision: state.revision,
-            layer: self.layer(&state),
+            layers,
         }
     }
 
@@ -193,20 +244,6 @@ impl Remote {
         self.stale().map(|(_, error)| error)
     }
 
-    fn layer(&self, state: &State) -> Result<Option<Layer>, DetectError> {
-        match (&state.content, &state.failing) {
-            (Content::Document { bytes, .. }, _) => {
-                let (name, source) = (self.name.clone(), &self.source);
-                let says_something = !source.may_be_missing || !is_blank(bytes);
-                let layer =
-                    || document(name, bytes.clone(), source.language, source.may_be_missing);
-                Ok(says_something.then(layer))
-            }
-            (_, Some(failing)) if !self.source.may_be_missing => Err(failing.error.clone()),
-            _ => Ok(None),
-        }
-    }
-
     /// Returns since when its content is not current, and why.
     pub(super) fn stale(&self) -> Option<(Instant, DetectError)> {
         let state = self.state.lock();
@@ -231,7 +268,7 @@ impl Remote {
             return;
         }
         let theirs = self.clone();
-        let named = thread::Builder::new().name("steadyconf-http".into());
+        let named = thread::Builder::new().name(self.thread.into());
         // Without a thread it is tried again at the next poll.
         let started = named.spawn(move || run(&theirs));
         state.thread = started.ok().map(|_| process::id());
@@ -239,7 +276,7 @@ impl Remote {
 
     /// Asks once, and takes in the answer.
     fn fetch(&self) {
-        let asking = self.asking.lock();
+        let mut client = self.client.lock();
         let mut state = self.state.lock();
         let anew = mem::take(&mut state.anew);
         let is_due = state.due.is_none_or(|due| due <= Instant::now());
@@ -247,22 +284,20 @@ impl Remote {
             // Somebody has asked meanwhile.
             return;
         }
+        let hinted = state.hints.take_hint();
         state.begun += 1;
         let ticket = state.begun;
-        let conditions = match &mut state.content {
-            Content::Document { validators, .. } if !anew => validators.conditions(),
-            _ => Vec::new(),
-        };
         let max = state.max_bytes;
         drop(state);
-        let mut answer = Err(NoAnswer::of(DetectErrorKind::Other, "the client panicked"));
+        let mut answer = Err(NoAnswer::other("the client panicked"));
         // The client starts threads of its own, and panics where there are none.
-        let _ = CATCH(&mut || answer = self.client.ask(&conditions, max));
+        let _ = CATCH(&mut || answer = client.ask(anew || hinted, max));
         let mut state = self.state.lock();
         state.answered = ticket;
         if state.ended {
             return;
         }
+        let before = state.revision;
         let (news, retry_after) = match answer {
             Ok(answer) => (self.take(&mut state, answer), None),
             Err(none) => {
@@ -272,9 +307,19 @@ impl Remote {
         };
         let pause = self.pause(&mut state);
         let pause = pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
+        let is_new = state.revision != before;
         state.due = Instant::now().checked_add(pause);
+        match state.failing {
+            Some(_) => state.hints.stop(),
+            None => {
+                let longest = self.interval;
+                state
+                    .hints
+                    .answered(hinted, is_new, longest, || client.watch());
+            }
+        }
         drop(state);
-        drop(asking);
+        drop(client);
         self.changed.notify_all();
         // A logger is not ours: it may ask for the status, or for a reload.
         match news {
@@ -285,25 +330,11 @@ impl Remote {
     }
 
     fn take(&self, state: &mut State, answer: Answer) -> News {
-        let is_new = match (&state.content, &answer) {
-            (_, Answer::Unchanged) => false,
-            (Content::Document { bytes, .. }, Answer::New { bytes: new, .. }) => **bytes != **new,
-            (Content::Nothing, Answer::Gone) => false,
-            _ => true,
-        };
-        match answer {
-            Answer::Unchanged => {}
-            Answer::Gone => state.content = Content::Nothing,
-            Answer::New { bytes, validators } => {
-                let bytes = match &state.content {
-                    // One copy of the bytes is enough.
-                    Content::Document { bytes, .. } if !is_new => bytes.clone(),
-                    _ => bytes.into(),
-                };
-                state.content = Content::Document { bytes, validators };
-            }
-        }
-        if is_new {
+        // Where the bytes are the same, one copy of them is enough.
+        if let Answer::Is(layers) = answer
+            && state.content.as_ref() != Some(&layers)
+        {
+            state.content = Some(layers);
             state.revision += 1;
             if let Some(wake) = &state.wake {
                 wake();
@@ -320,14 +351,9 @@ impl Remote {
         let before = state.failing.take();
         let told = before.as_ref().is_some_and(|failing| failing.told);
         let pause = before.as_ref().map(|failing| failing.pause);
-        let first = self.source.interval.max(Duration::from_secs(1));
-        if let Content::Unknown = state.content {
-            state.content = Content::Nothing;
-            state.revision += 1;
-        }
+        let first = self.interval.max(Duration::from_secs(1));
         // Where there is nothing to keep, the engine tells of it.
-        let goes_on =
-            matches!(state.content, Content::Document { .. }) || self.source.may_be_missing;
+        let goes_on = state.content.is_some() || self.may_be_missing;
         let news = match goes_on && !told {
             true => News::Fails(error.clone()),
             false => News::Nothing,
@@ -345,16 +371,21 @@ impl Remote {
     fn pause(&self, state: &mut State) -> Duration {
         let (pause, part) = match &state.failing {
             Some(failing) => (failing.pause, 4),
-            None => (self.source.interval, 10),
+            None => (self.interval, 10),
         };
         pause.saturating_sub(state.jitter.up_to(pause / part))
     }
 }
 
 /// The thread that asks.
-fn run(remote: &Remote) {
+fn run(remote: &Arc<Remote>) {
+    let mut watches = false;
     let mut state = remote.state.lock();
     while !state.ended {
+        if state.hints.has_watch() && !watches {
+            // Without a thread it is tried again after the next answer.
+            watches = watch::start(remote);
+        }
         let left = state.due.map_or(Duration::MAX, |due| {
             due.saturating_duration_since(Instant::now())
         });
