@@ -11,9 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, file, ms, wait_until};
+use steadyconf::testing::{Subject, detector_contract};
 use steadyconf::{
-    Document, Format, HttpSource, Language, Limits, LoadError, Notes, Outcome, Reloader, Report,
-    Secret, Source, Stale,
+    Document, FileDetector, Format, HttpSource, Language, Limits, LoadError, Notes, Outcome,
+    Reloader, Report, Secret, Source, Stale,
 };
 use tiny_http::{Header, Response, Server};
 
@@ -21,7 +22,7 @@ use tiny_http::{Header, Response, Server};
 #[derive(Clone)]
 struct Page {
     status: u16,
-    body: String,
+    body: Vec<u8>,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -98,7 +99,7 @@ impl World {
                 if etag.is_some_and(|(_, etag)| line.contains(&format!("If-None-Match={etag}"))) {
                     page.status = 304;
                 }
-                let mut response = Response::from_string(page.body).with_status_code(page.status);
+                let mut response = Response::from_data(page.body).with_status_code(page.status);
                 for (name, value) in page.headers {
                     response.add_header(Header::from_bytes(name, value).unwrap());
                 }
@@ -594,4 +595,76 @@ fn g18_a_start_from_the_last_known_good_while_the_server_is_down() {
     assert_eq!(*reloader.handle().load(), "two");
     assert!(reloader.status().is_healthy());
     drop(world);
+}
+
+/// A server that knows `Prefer: wait` and answers when the page changes. It is asked by
+/// itself once in an hour, so it is the long poll that has it asked.
+#[test]
+fn g07_a_server_that_waits_for_a_change_is_asked_at_once() {
+    let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
+    let url = format!("http://{}/app.yaml", server.server_addr());
+    let page = Arc::new(AtomicUsize::new(1));
+    let shows = page.clone();
+    thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let shows = shows.clone();
+            thread::spawn(move || {
+                let header = |name: &'static str| {
+                    let mut headers = request.headers().iter();
+                    let header = headers.find(|header| header.field.equiv(name));
+                    header.map(|header| header.value.to_string())
+                };
+                let etag = || format!("\"{}\"", shows.load(Ordering::SeqCst));
+                let is_known = || header("If-None-Match").is_some_and(|known| known == etag());
+                let wait = header("Prefer").and_then(|it| it.strip_prefix("wait=")?.parse().ok());
+                let end = std::time::Instant::now() + Duration::from_secs(wait.unwrap_or(0));
+                while is_known() && std::time::Instant::now() < end {
+                    thread::sleep(ms(1));
+                }
+                let status = if is_known() { 304 } else { 200 };
+                let text = format!("page {}", etag());
+                let etag = Header::from_bytes("ETag", etag()).unwrap();
+                let response = Response::from_string(text).with_status_code(status);
+                let _ = request.respond(response.with_header(etag));
+            });
+        }
+    });
+    let source = Source::http(url).every(Duration::from_secs(3600));
+    let reloader = started(source.long_poll(Duration::from_secs(1)));
+    for n in 2..5 {
+        // Longer than it waits once.
+        thread::sleep(ms(1300));
+        page.store(n, Ordering::SeqCst);
+        sees(&reloader, &format!("page \"{n}\""));
+    }
+}
+
+/// A server that does not wait is asked so once in an interval, not all the time.
+#[test]
+fn g09_a_server_that_does_not_wait_is_asked_as_before() {
+    let world = World::serving(Page::of("one").with("ETag", "\"1\""));
+    let source = Source::http(world.url()).every(ms(100));
+    let _reloader = started(source.long_poll(Duration::from_secs(60)));
+    thread::sleep(ms(1000));
+    let asked = world.was_asked().len();
+    assert!((4..=26).contains(&asked), "asked {asked} times");
+}
+
+#[test]
+fn it_keeps_the_contract_of_a_detector() {
+    detector_contract(|| {
+        let world = World::serving(Page::of(""));
+        let detector = FileDetector::of(world.source()).settle(ms(5));
+        let mut is_first = true;
+        Subject::new(detector).write(move |bytes| {
+            world.show(Page {
+                body: bytes.to_vec(),
+                ..Page::of("")
+            });
+            // Nobody asks before the first poll, and a poll does not wait for an answer.
+            if !std::mem::take(&mut is_first) {
+                world.waits_for_answers();
+            }
+        })
+    });
 }

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(unreachable_pub, reason = "each test file is a crate root of its own")]
 
+#[cfg(feature = "etcd")]
+pub mod etcd;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
