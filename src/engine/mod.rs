@@ -19,6 +19,8 @@ mod effective;
 mod engine;
 mod error;
 mod event;
+#[cfg(test)]
+mod fleet;
 mod format;
 mod history;
 mod jitter;
@@ -34,6 +36,11 @@ mod named;
 mod notes;
 pub(crate) mod observer;
 mod outcome;
+#[cfg_attr(
+    not(feature = "remote"),
+    allow(dead_code, reason = "only sources on the network have one")
+)]
+mod pace;
 #[cfg_attr(
     not(feature = "reading"),
     allow(dead_code, reason = "mostly for formats")
@@ -91,6 +98,8 @@ pub use named::NamedFile;
 pub(crate) use notes::MAX_UNKNOWN_KEYS;
 pub use notes::{Notes, UnknownKeys};
 pub use outcome::Outcome;
+#[cfg(feature = "remote")]
+pub(crate) use pace::Pace;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
 #[cfg(all(unix, feature = "signal"))]

@@ -28,13 +28,9 @@ use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::{DetectError, DetectErrorKind, Jitter, Layer, Retry};
+use crate::engine::{DetectError, DetectErrorKind, Layer, Pace};
 use watch::{Hints, Watch};
 use web::Options;
-
-/// The longest pause after failures, and the longest that a server may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// How one kind of server is asked.
 trait Client: Send {
@@ -108,7 +104,7 @@ struct State {
     thread: Option<u32>,
     ended: bool,
     wake: Option<Box<dyn Fn() + Send>>,
-    jitter: Jitter,
+    pace: Pace,
 }
 
 struct Failing {
@@ -116,7 +112,6 @@ struct Failing {
     told: bool,
     error: DetectError,
     since: Instant,
-    pause: Duration,
 }
 
 /// What a source shows at one moment.
@@ -165,7 +160,7 @@ impl Remote {
                 thread: None,
                 ended: false,
                 wake: None,
-                jitter: Jitter(chance()),
+                pace: Pace::new(options.interval, chance()),
             }),
             changed: Condvar::new(),
         })
@@ -305,19 +300,19 @@ impl Remote {
                 (self.fails(&mut state, none), retry_after)
             }
         };
-        let pause = self.pause(&mut state);
-        let pause = pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
-        let is_new = state.revision != before;
-        state.due = Instant::now().checked_add(pause);
-        match state.failing {
-            Some(_) => state.hints.stop(),
-            None => {
-                let longest = self.interval;
-                state
-                    .hints
-                    .answered(hinted, is_new, longest, || client.watch());
+        let pause = match state.failing {
+            Some(_) => {
+                state.hints.stop();
+                state.pace.failed(retry_after)
             }
-        }
+            None => {
+                let (is_new, longest) = (state.revision != before, self.interval);
+                let hints = &mut state.hints;
+                hints.answered(hinted, is_new, longest, || client.watch());
+                state.pace.answered()
+            }
+        };
+        state.due = Instant::now().checked_add(pause);
         drop(state);
         drop(client);
         self.changed.notify_all();
@@ -350,8 +345,6 @@ impl Remote {
         let error = DetectError::new(none.kind, self.name.clone(), none.message);
         let before = state.failing.take();
         let told = before.as_ref().is_some_and(|failing| failing.told);
-        let pause = before.as_ref().map(|failing| failing.pause);
-        let first = self.interval.max(Duration::from_secs(1));
         // Where there is nothing to keep, the engine tells of it.
         let goes_on = state.content.is_some() || self.may_be_missing;
         let news = match goes_on && !told {
@@ -362,18 +355,8 @@ impl Remote {
             told: goes_on,
             error,
             since: before.map_or_else(Instant::now, |failing| failing.since),
-            pause: Retry::next_pause(pause, first, LONGEST_PAUSE.max(first)),
         });
         news
-    }
-
-    /// Returns how long to wait before it is asked again.
-    fn pause(&self, state: &mut State) -> Duration {
-        let (pause, part) = match &state.failing {
-            Some(failing) => (failing.pause, 4),
-            None => (self.interval, 10),
-        };
-        pause.saturating_sub(state.jitter.up_to(pause / part))
     }
 }
 

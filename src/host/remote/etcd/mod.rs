@@ -143,8 +143,8 @@ impl EtcdSource {
         self
     }
 
-    /// How often to ask. Default 15 s, up to a tenth shorter by chance, so that many
-    /// programs do not ask all at once. At least 10 ms.
+    /// How often to ask. Default 15 s, at least 10 ms. It is up to a tenth shorter by chance,
+    /// and the first time up to nine tenths, so that many programs do not ask at once.
     pub fn every(mut self, interval: Duration) -> Self {
         self.options.every(interval);
         self

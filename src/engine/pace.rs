@@ -1,0 +1,99 @@
+//! When a source on the network is asked again: an interval after an answer, and a growing
+//! pause after a failure. Each is shorter by chance, so that many programs that were started
+//! at once, or failed at once, do not ask at once for long. Asking is the host's.
+
+use core::mem;
+use core::time::Duration;
+
+use super::jitter::Jitter;
+use super::retry::Retry;
+
+/// The shortest pause after a failure.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause after failures, and the longest that a server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Pace {
+    interval: Duration,
+    jitter: Jitter,
+    /// The pause after the last failure, if that is what came last.
+    failed: Option<Duration>,
+    /// It has an instant of its own within the interval.
+    is_spread: bool,
+}
+
+impl Pace {
+    pub(crate) const fn new(interval: Duration, chance: u64) -> Self {
+        Pace {
+            interval,
+            jitter: Jitter(chance),
+            failed: None,
+            is_spread: false,
+        }
+    }
+
+    /// There was an answer. Returns how long to wait: up to a tenth less than the interval,
+    /// and after the first answer up to nine tenths less.
+    pub(crate) fn answered(&mut self) -> Duration {
+        self.failed = None;
+        let tenth = self.interval / 10;
+        let less = match mem::replace(&mut self.is_spread, true) {
+            false => self.interval.saturating_sub(tenth),
+            true => tenth,
+        };
+        self.interval.saturating_sub(self.jitter.up_to(less))
+    }
+
+    /// There was none. Returns how long to wait: twice the last pause, at most 5 min, up to a
+    /// quarter less; or longer, if the server says so, at most an hour.
+    pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
+        let first = self.interval.max(SHORTEST_PAUSE);
+        let pause = Retry::next_pause(self.failed, first, LONGEST_PAUSE.max(first));
+        self.failed = Some(pause);
+        let pause = pause.saturating_sub(self.jitter.up_to(pause / 4));
+        pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn about(pause: Duration, most: Duration, part: u32) {
+        assert!(
+            pause <= most && pause >= most - most / part,
+            "{pause:?} of {most:?}"
+        );
+    }
+
+    #[test]
+    fn pauses_grow_with_failures_and_end_with_an_answer() {
+        let mut pace = Pace::new(15 * SECOND, 7);
+        for round in 0..100 {
+            for pause in [15, 30, 60, 120, 240, 300, 300] {
+                about(pace.failed(None), pause * SECOND, 4);
+            }
+            let most = 15 * SECOND;
+            match round {
+                0 => assert!(pace.answered() >= most / 10),
+                _ => about(pace.answered(), most, 10),
+            }
+        }
+        // An interval of 10 ms does not ask a server that fails 100 times in a second, and
+        // one of an hour does not ask it more often than one that answers.
+        about(Pace::new(SECOND / 100, 7).failed(None), SECOND, 4);
+        about(Pace::new(3600 * SECOND, 7).failed(None), 3600 * SECOND, 4);
+    }
+
+    #[test]
+    fn a_server_may_ask_for_an_hour_at_most() {
+        let mut pace = Pace::new(SECOND, 7);
+        assert_eq!(pace.failed(Some(60 * SECOND)), 60 * SECOND);
+        assert_eq!(pace.failed(Some(Duration::MAX)), 3600 * SECOND);
+        assert!(pace.failed(Some(Duration::ZERO)) >= 3 * SECOND);
+    }
+}
