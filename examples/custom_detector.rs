@@ -5,7 +5,10 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use steadyconf::{DetectError, DetectErrorKind, Detector, Document, Reloader, Sighting, Yaml};
+use steadyconf::Reloader;
+use steadyconf::engine::{Detector, Document, Sighting};
+use steadyconf::format::Yaml;
+use steadyconf::report::{DetectError, DetectErrorKind};
 
 /// What the database would hold.
 #[derive(Default)]

@@ -7,7 +7,9 @@
 
 use garde::Validate;
 use serde::Deserialize;
-use steadyconf::{Document, Engine, Outcome, Report, Yaml};
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
+use steadyconf::{Outcome, Report};
 
 #[derive(Deserialize, Validate)]
 struct Config {

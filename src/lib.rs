@@ -51,10 +51,11 @@
 //!   a [`Handle`] for each reader.
 //! - A program with a loop of its own: [`Reloader::poll_once`] and
 //!   [`Reloader::next_poll`].
-//! - A program without `std`: [`Engine`], with a [`Detector`] and a [`Format`]
+//! - A program without `std`: [`engine::Engine`], with a [`Detector`](engine::Detector) and a
+//!   [`Format`](engine::Format)
 //!   of its own.
 //! - What happens on a change: [`Listener`].
-//! - What operators see: [`Status`], [`Outcome`], [`Event`], and the log lines
+//! - What operators see: [`Status`], [`Outcome`], [`report::Event`], and the log lines
 //!   under the target `steadyconf`.
 //!
 //! How it works, the life of one change, and why hints carry no truth: see
@@ -82,20 +83,20 @@
 //! - `tracing`: log lines are events of `tracing`, with the same fields, where a program has
 //!   set a subscriber.
 //! - `toml`, `json`: files that end so are read by readers of their own, without `std`,
-//!   and without `yaml`, too. ([`Yaml`] is then the name of a format that reads no YAML.)
+//!   and without `yaml`, too. ([`format::Yaml`] is then the name of a format that reads no YAML.)
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod engine;
+pub mod engine;
 #[cfg(feature = "reading")]
 #[cfg_attr(
     not(all(feature = "yaml", feature = "toml", feature = "json")),
     allow(dead_code, reason = "each language has something that others lack")
 )]
-mod format;
+pub mod format;
 #[cfg(feature = "std")]
 mod host;
 #[cfg(all(doc, feature = "values"))]
@@ -104,32 +105,59 @@ pub mod how_it_works {}
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use engine::{
-    BoxError, Built, Catch, Cause, Change, Content, DetectError, DetectErrorKind, Detector, Diff,
-    Difference, Digest, Document, Doing, Effective, Engine, EntryChange, Event, Failure, Final,
-    Format, Language, LastError, Layer, Limits, Listener, ListenerError, ManualDetector, NamedFile,
-    Notes, OnCommitError, OnRestart, Outcome, Panicked, PendingRestart, Phase, Place, Probation,
-    Receipt, Rejection, Report, RollbackError, Settle, Settled, Sighting, Snapshot, Stage, Stale,
-    Status, Timing, UnknownKeys, Version, Violation,
-};
+pub use engine::change::Change;
+pub use engine::listener::Listener;
+pub use engine::outcome::Outcome;
+pub use engine::receipt::Receipt;
+pub use engine::report::Report;
+pub use engine::snapshot::Snapshot;
+pub use engine::status::Status;
+pub use engine::version::Version;
 #[cfg(feature = "reading")]
-pub use format::{Secret, Yaml};
-#[cfg(feature = "stream")]
-pub use host::Changes;
-#[cfg(all(feature = "std", feature = "reading"))]
-pub use host::EnvSource;
-#[cfg(feature = "http")]
-pub use host::HttpSource;
+pub use format::secret::Secret;
 #[cfg(feature = "schema")]
 pub use host::json_schema;
 #[cfg(feature = "std")]
-pub use host::{
-    Builder, Changed, Checked, DirSource, FileDetector, FileSource, Files, Handle, KeySource,
-    LoadError, Loaded, LoadedPart, NamedFiles, Own, Part, Reader, Reloader, Source, Stopped,
-    Subscription, Waited, WaitedPart, Watched,
-};
-#[cfg(feature = "etcd")]
-pub use host::{Etcd, EtcdSource};
+pub use host::{Builder, Handle, LoadError, Reader, Reloader, Source, Subscription};
+
+/// Problems, errors, changes, and how an attempt went: what is reported to people.
+pub mod report {
+    pub use crate::engine::diff::{Diff, Difference};
+    pub use crate::engine::each::EntryChange;
+    pub use crate::engine::effective::Effective;
+    pub use crate::engine::error::{
+        DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage,
+    };
+    pub use crate::engine::event::Event;
+    pub use crate::engine::receipt::{Cause, Doing, Phase, Timing};
+    pub use crate::engine::report::{Place, Problem};
+    pub use crate::engine::restart::PendingRestart;
+    pub use crate::engine::status::{Failure, LastError, Probation, Stale};
+    #[cfg(feature = "std")]
+    pub use crate::host::Checked;
+}
+
+/// The kinds of [`Source`], and what watches them.
+#[cfg(feature = "std")]
+pub mod source {
+    #[cfg(feature = "reading")]
+    pub use crate::host::EnvSource;
+    #[cfg(feature = "http")]
+    pub use crate::host::HttpSource;
+    pub use crate::host::{
+        DirSource, FileDetector, FileSource, Files, KeySource, NamedFiles, Own, Watched,
+    };
+    #[cfg(feature = "etcd")]
+    pub use crate::host::{Etcd, EtcdSource};
+}
+
+/// What a [`Handle`] gives: loads, parts of a configuration, and futures of changes.
+#[cfg(feature = "std")]
+pub mod handle {
+    #[cfg(feature = "stream")]
+    pub use crate::host::Changes;
+    pub use crate::host::{Changed, Loaded, LoadedPart, Part, Stopped, Waited, WaitedPart};
+}
 
 /// The README's example, compiled with the tests.
 #[cfg(all(doctest, feature = "values"))]

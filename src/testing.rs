@@ -4,7 +4,8 @@
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use std::sync::{Arc, Mutex};
-//! use steadyconf::{ManualDetector, testing};
+//! use steadyconf::engine::ManualDetector;
+//! use steadyconf::testing;
 //!
 //! testing::detector_contract(|| {
 //!     let source = Arc::new(Mutex::new(ManualDetector::new("test")));
@@ -12,8 +13,8 @@
 //!     testing::Subject::new(source)
 //!         .write(move |bytes| writes.lock().unwrap().set(bytes))
 //!         .remove(move || {
-//!             let kind = steadyconf::DetectErrorKind::NotFound;
-//!             let gone = steadyconf::DetectError::new(kind, "test", "gone");
+//!             let kind = steadyconf::report::DetectErrorKind::NotFound;
+//!             let gone = steadyconf::report::DetectError::new(kind, "test", "gone");
 //!             removes.lock().unwrap().fail(gone);
 //!         })
 //! });
@@ -25,7 +26,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::engine::{DetectError, Detector, Sighting};
+use crate::engine::{Detector, Sighting};
+use crate::report::DetectError;
 
 /// How long the suite lets a detector settle, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use common::{DEADLINE, Text, file, save};
-use steadyconf::{Handle, Reloader, Stopped, Version};
+use steadyconf::handle::Stopped;
+use steadyconf::{Handle, Reloader, Version};
 
 /// Counts how often it is woken.
 #[derive(Default)]
@@ -289,7 +290,7 @@ fn g19_a_waker_that_stops_while_somebody_stops_does_not_hang() {
         let handle = reloader.handle();
         matches!(
             handle.wait_newer(Version::new(100), std::time::Duration::ZERO),
-            steadyconf::Waited::Stopped
+            steadyconf::handle::Waited::Stopped
         )
     });
     go.send(()).unwrap();
@@ -307,10 +308,10 @@ fn g07_a_stream_has_each_change_and_ends() {
     let mut changes = reloader.handle().changes(Version::NONE);
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
-    let next = |changes: &mut steadyconf::Changes<String>| {
+    let next = |changes: &mut steadyconf::handle::Changes<String>| {
         pin!(changes).poll_next(&mut Context::from_waker(&waker))
     };
-    let text = |polled: Poll<Option<steadyconf::Loaded<String>>>| match polled {
+    let text = |polled: Poll<Option<steadyconf::handle::Loaded<String>>>| match polled {
         Poll::Ready(next) => next.map(|loaded| loaded.to_string()),
         Poll::Pending => Some("pending".into()),
     };

@@ -22,7 +22,9 @@ use common::ms;
 use hostile::Piece;
 use llm_config::{Config, check};
 use serde::de::IgnoredAny;
-use steadyconf::{Document, Engine, Layer, Outcome, UnknownKeys, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine, Layer, UnknownKeys};
+use steadyconf::format::Yaml;
 
 const MIB: usize = 1024 * 1024;
 

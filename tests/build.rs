@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{Journal, Number, Script, engine, ms};
-use steadyconf::{BoxError, Built, Change, Engine, Final, Listener, Outcome, Stage, Version};
+use steadyconf::engine::{BoxError, Built, Engine, Final};
+use steadyconf::report::Stage;
+use steadyconf::{Change, Listener, Outcome, Version};
 
 fn v(number: u64) -> Version {
     Version::new(number)

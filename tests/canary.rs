@@ -15,10 +15,9 @@ use common::{Random, ms};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde::{Deserialize, Deserializer, de};
 use serde_yaml::Value;
-use steadyconf::{
-    BoxError, Change, DetectError, Detector, Document, Layer, Listener, LoadError, Reloader,
-    Secret, Sighting, Snapshot, UnknownKeys,
-};
+use steadyconf::engine::{BoxError, Detector, Document, Layer, Sighting, UnknownKeys};
+use steadyconf::report::DetectError;
+use steadyconf::{Change, Listener, LoadError, Reloader, Secret, Snapshot};
 
 const CANARY: &str = "c4nary";
 
@@ -301,7 +300,7 @@ impl Bench {
     fn new() -> Self {
         let slot = Slot::default();
         *slot.0.lock().unwrap() = Some(Document::single("start.yaml", *b"{}"));
-        let reloader = Reloader::with_detector(slot.clone(), steadyconf::Yaml::new())
+        let reloader = Reloader::with_detector(slot.clone(), steadyconf::format::Yaml::new())
             .unknown_keys(UnknownKeys::Warn)
             .validate(|config: &Config, _| {
                 assert!(config.timeout != 663, "{:?} {CANARY}", config.api_key);
@@ -333,7 +332,7 @@ impl Bench {
         let slot = Slot::default();
         *slot.0.lock().unwrap() = Some(document);
         let load: Result<Reloader<Config>, LoadError> =
-            Reloader::with_detector(slot, steadyconf::Yaml::new())
+            Reloader::with_detector(slot, steadyconf::format::Yaml::new())
                 .unknown_keys(UnknownKeys::Reject)
                 .load_at(ms(0), |until| until);
         if let Err(error) = load {

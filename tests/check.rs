@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::file;
 use serde_json::{Value, json};
-use steadyconf::{Builder, LoadError, Reloader, Secret, UnknownKeys};
+use steadyconf::engine::UnknownKeys;
+use steadyconf::{Builder, LoadError, Reloader, Secret};
 
 #[derive(serde::Deserialize)]
 #[allow(dead_code, reason = "it is read, and not used")]
@@ -58,7 +59,7 @@ fn check_text(text: &str) -> (u8, String, Value) {
 }
 
 fn digest(text: &str) -> String {
-    steadyconf::Digest::of(text.as_bytes()).to_string()
+    steadyconf::engine::Digest::of(text.as_bytes()).to_string()
 }
 
 #[test]

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{gone, tick};
+use steadyconf::engine::{Detector, Document, ManualDetector, Settle, Settled, Sighting};
+use steadyconf::report::DetectError;
+use steadyconf::source::FileDetector;
 use steadyconf::testing::{Subject, detector_contract};
-use steadyconf::{
-    DetectError, Detector, Document, FileDetector, ManualDetector, Settle, Settled, Sighting,
-};
 
 #[test]
 fn the_file_detector_keeps_the_contract_however_the_file_is_saved() {

@@ -5,9 +5,9 @@ mod common;
 use std::collections::{BTreeMap, HashMap};
 
 use common::{Journal, catch, doc, ms};
-use steadyconf::{
-    Change, Document, Engine, EntryChange, Format, Limits, Notes, Outcome, Report, Version,
-};
+use steadyconf::engine::{Document, Engine, Format, Limits, Notes};
+use steadyconf::report::EntryChange;
+use steadyconf::{Change, Outcome, Report, Version};
 
 /// The services that a proxy forwards to, by name.
 #[derive(Debug, PartialEq)]
@@ -117,14 +117,14 @@ fn g02_of_a_vetoed_change_no_entry_is_notified_of() {
     let (journal, engine) = proxy();
     struct Vetoes;
     impl steadyconf::Listener<Config> for Vetoes {
-        fn prepare(&mut self, change: &Change<Config>) -> Result<(), steadyconf::BoxError> {
+        fn prepare(&mut self, change: &Change<Config>) -> Result<(), steadyconf::engine::BoxError> {
             match change.new.services.contains_key("bad") {
                 true => Err("no".into()),
                 false => Ok(()),
             }
         }
 
-        fn commit(&mut self, _: &Change<Config>) -> Result<(), steadyconf::BoxError> {
+        fn commit(&mut self, _: &Change<Config>) -> Result<(), steadyconf::engine::BoxError> {
             Ok(())
         }
     }

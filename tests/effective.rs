@@ -13,7 +13,9 @@ use common::{Text, doc, ms};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Layer, Limits, Outcome, Secret, Snapshot, UnknownKeys, Yaml};
+use steadyconf::engine::{Document, Engine, Layer, Limits, UnknownKeys};
+use steadyconf::format::Yaml;
+use steadyconf::{Outcome, Secret, Snapshot};
 
 #[track_caller]
 fn active<T>(mut engine: Engine<T>, document: Document) -> Arc<Snapshot<T>>

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Journal, Number, Script, doc, engine, gone, ms};
-use steadyconf::{
-    BoxError, Change, DetectErrorKind, Engine, Event, Failure, Limits, Listener, Outcome,
-    Rejection, Sighting, Stage, Version,
-};
+use steadyconf::engine::{BoxError, Engine, Limits, Sighting};
+use steadyconf::report::{DetectErrorKind, Event, Failure, Rejection, Stage};
+use steadyconf::{Change, Listener, Outcome, Version};
 
-fn applied(version: u64) -> Result<Outcome, steadyconf::DetectError> {
+fn applied(version: u64) -> Result<Outcome, steadyconf::report::DetectError> {
     Ok(Outcome::Applied(Version::new(version)))
 }
 
 #[track_caller]
-fn rejected(outcome: &Result<Outcome, steadyconf::DetectError>) -> &Arc<Rejection> {
+fn rejected(outcome: &Result<Outcome, steadyconf::report::DetectError>) -> &Arc<Rejection> {
     match outcome {
         Ok(Outcome::Rejected(rejection) | Outcome::Vetoed { rejection, .. }) => rejection,
         other => panic!("expected a rejection, got {other:?}"),
@@ -236,15 +235,15 @@ impl Drop for Grenade {
 
 struct Grenades;
 
-impl steadyconf::Format<Grenade> for Grenades {
+impl steadyconf::engine::Format<Grenade> for Grenades {
     fn parse(
         &self,
-        document: &steadyconf::Document,
+        document: &steadyconf::engine::Document,
         limits: &Limits,
-        notes: &mut steadyconf::Notes,
+        notes: &mut steadyconf::engine::Notes,
     ) -> Result<Grenade, steadyconf::Report> {
         let number = Number::default();
-        steadyconf::Format::parse(&number, document, limits, notes).map(Grenade)
+        steadyconf::engine::Format::parse(&number, document, limits, notes).map(Grenade)
     }
 }
 

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use common::etcd::{Etcd, Gateway, is_there};
 use common::{DEADLINE, file, ms, wait_until};
+use steadyconf::engine::{Document, Format, Limits, Notes};
+use steadyconf::source::{EtcdSource, FileDetector};
 use steadyconf::testing::{Subject, detector_contract};
-use steadyconf::{
-    Change, Document, EtcdSource, FileDetector, Format, Limits, LoadError, Notes, Outcome,
-    Reloader, Report, Secret, Source,
-};
+use steadyconf::{Change, LoadError, Outcome, Reloader, Report, Secret, Source};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -11,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Text, file, ms, save, wait_until};
-use steadyconf::{Cause, ManualDetector, Receipt, Reloader, Source};
+use steadyconf::engine::ManualDetector;
+use steadyconf::report::Cause;
+use steadyconf::{Receipt, Reloader, Source};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -107,12 +109,12 @@ fn g07_a_new_file_in_a_folder_tells() {
 /// The text of the last layer.
 struct Last;
 
-impl steadyconf::Format<String> for Last {
+impl steadyconf::engine::Format<String> for Last {
     fn parse(
         &self,
-        document: &steadyconf::Document,
-        _: &steadyconf::Limits,
-        _: &mut steadyconf::Notes,
+        document: &steadyconf::engine::Document,
+        _: &steadyconf::engine::Limits,
+        _: &mut steadyconf::engine::Notes,
     ) -> Result<String, steadyconf::Report> {
         let last = document.layers().last().unwrap();
         Ok(String::from_utf8_lossy(last.bytes()).into_owned())

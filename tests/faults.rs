@@ -17,7 +17,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use common::{Number, Script, Text, gone, ms, save, skip};
-use steadyconf::{FileDetector, Outcome, Reloader, Source};
+use steadyconf::source::FileDetector;
+use steadyconf::{Outcome, Reloader, Source};
 
 const ERRORS: [&str; 6] = ["EIO", "EINTR", "EAGAIN", "ESTALE", "ENOMEM", "EMFILE"];
 

@@ -7,7 +7,8 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::{DEADLINE, Number, ms};
-use steadyconf::{ManualDetector, Reloader};
+use steadyconf::Reloader;
+use steadyconf::engine::ManualDetector;
 
 #[test]
 fn g19_stop_in_a_forked_child_waits_for_no_thread() {

@@ -11,11 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, file, ms, wait_until};
+use steadyconf::engine::{Document, Format, Language, Limits, Notes};
+use steadyconf::report::Stale;
+use steadyconf::source::{FileDetector, HttpSource};
 use steadyconf::testing::{Subject, detector_contract};
-use steadyconf::{
-    Document, FileDetector, Format, HttpSource, Language, Limits, LoadError, Notes, Outcome,
-    Reloader, Report, Secret, Source, Stale,
-};
+use steadyconf::{LoadError, Outcome, Reloader, Report, Secret, Source};
 use tiny_http::{Header, Response, Server};
 
 /// What the server answers until it is told otherwise.

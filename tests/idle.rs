@@ -15,7 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Text, ms, skip};
-use steadyconf::{FileDetector, Outcome, Reloader, Source};
+use steadyconf::source::FileDetector;
+use steadyconf::{Outcome, Reloader, Source};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -159,7 +160,9 @@ fn calls_between_the_marks(log: &str) -> Vec<Vec<&str>> {
 #[test]
 fn reads_allocate_nothing_and_a_change_so_much() {
     use llm_config::{Config, check, of_size};
-    use steadyconf::{Document, Engine, Handle, Yaml};
+    use steadyconf::Handle;
+    use steadyconf::engine::{Document, Engine};
+    use steadyconf::format::Yaml;
 
     let count = |work: &mut dyn FnMut()| {
         let before = ALLOCATIONS.get();

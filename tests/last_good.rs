@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, Number, Script, Text, gone, ms, save, skip};
-use steadyconf::{
-    Builder, Failure, LoadError, OnCommitError, Outcome, Reloader, RollbackError, Sighting, Version,
-};
+use steadyconf::engine::{OnCommitError, Sighting};
+use steadyconf::report::{Failure, RollbackError};
+use steadyconf::{Builder, LoadError, Outcome, Reloader, Version};
 use tempfile::TempDir;
 
 fn v(number: u64) -> Version {
@@ -38,7 +38,7 @@ impl World {
         self.folder.path().join("last.good")
     }
 
-    fn builder(&self) -> Builder<u32, steadyconf::Own> {
+    fn builder(&self) -> Builder<u32, steadyconf::source::Own> {
         Reloader::with_detector(self.script.clone(), Number::default())
             .validate(|value, report| {
                 if *value > 100 {

@@ -11,10 +11,10 @@ use std::time::Duration;
 use common::{doc, ms, save};
 use serde::Deserialize;
 use serde_yaml::Value;
-use steadyconf::{
-    Builder, DetectErrorKind, Document, Engine, Event, Layer, LoadError, Outcome, Reloader, Secret,
-    Source, Stage, UnknownKeys, Yaml,
-};
+use steadyconf::engine::{Document, Engine, Layer, UnknownKeys};
+use steadyconf::format::Yaml;
+use steadyconf::report::{DetectErrorKind, Event, Stage};
+use steadyconf::{Builder, LoadError, Outcome, Reloader, Secret, Source};
 use tempfile::TempDir;
 
 /// A folder to lay files out in, and virtual time.

@@ -17,7 +17,7 @@ use classes::{CLASSES, Case};
 use common::Random;
 use serde_yaml::Value;
 use shapes::Shape;
-use steadyconf::{Document, Layer};
+use steadyconf::engine::{Document, Layer};
 
 /// More deviations than this nobody reads.
 const SHOWN: usize = 100;

@@ -178,7 +178,10 @@ fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
 struct Pool;
 
 impl steadyconf::Listener<Config> for Pool {
-    fn commit(&mut self, change: &steadyconf::Change<Config>) -> Result<(), steadyconf::BoxError> {
+    fn commit(
+        &mut self,
+        change: &steadyconf::Change<Config>,
+    ) -> Result<(), steadyconf::engine::BoxError> {
         if change.new.workers == 2 {
             return Err("two is too many".into());
         }

@@ -11,7 +11,9 @@ use std::net::SocketAddr;
 use common::ms;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use steadyconf::{Document, Engine, Layer, Outcome, UnknownKeys, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine, Layer, UnknownKeys};
+use steadyconf::format::Yaml;
 
 fn layers(texts: &[&str]) -> Document {
     let layer = |(n, text): (usize, &&str)| Layer::new(format!("{n}.yaml"), text.as_bytes());

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use common::ms;
 use serde::Deserialize;
-use steadyconf::{Builder, Document, Engine, Layer, Outcome, Reloader, Report, Source, Yaml};
+use steadyconf::engine::{Document, Engine, Layer};
+use steadyconf::format::Yaml;
+use steadyconf::{Builder, Outcome, Reloader, Report, Source};
 use tempfile::TempDir;
 
 fn layers(texts: &[&str]) -> Document {

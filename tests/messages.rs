@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use common::ms;
 use serde::{Deserialize, Deserializer, de};
-use steadyconf::{Document, Engine, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 /// One of each way in which a type can refuse.
 #[derive(Debug, Deserialize)]
@@ -315,7 +317,7 @@ fn g04_aliases_stand_for_no_more_than_the_size_limit_could_hold() {
         let mut engine = Engine::<serde_yaml::Value>::new(Yaml::new());
         let layers: Vec<_> = texts
             .iter()
-            .map(|text| steadyconf::Layer::new("c.yaml", text.as_bytes()))
+            .map(|text| steadyconf::engine::Layer::new("c.yaml", text.as_bytes()))
             .collect();
         engine.apply(Document::new(layers), ms(0))
     };

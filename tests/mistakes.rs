@@ -10,7 +10,9 @@ mod llm_config;
 
 use common::ms;
 use llm_config::{Config, SAMPLE, check};
-use steadyconf::{Document, Engine, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 /// The sample, with one thing done to it.
 fn with(this: &str, that: &str) -> String {

@@ -13,10 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::{Number, Random, Script, doc, gone, ms};
-use steadyconf::{
-    BoxError, Built, Change, Engine, Event, Failure, Listener, OnCommitError, Outcome, Sighting,
-    Snapshot, Status, Version,
-};
+use steadyconf::engine::{BoxError, Built, Engine, OnCommitError, Sighting};
+use steadyconf::report::{Event, Failure};
+use steadyconf::{Change, Listener, Outcome, Snapshot, Status, Version};
 
 /// What the callbacks do at present.
 #[derive(Default)]
@@ -77,7 +76,11 @@ const WINDOW: u64 = 20_000;
 
 /// An engine of either kind.
 trait Subject {
-    fn poll(&mut self, script: &mut Script, now: u64) -> Result<Outcome, steadyconf::DetectError>;
+    fn poll(
+        &mut self,
+        script: &mut Script,
+        now: u64,
+    ) -> Result<Outcome, steadyconf::report::DetectError>;
     fn rollback(&mut self, to: Option<Version>, now: u64) -> bool;
     fn ask_again(&mut self);
     fn status(&self) -> Status;
@@ -88,7 +91,11 @@ trait Subject {
 struct Of<T>(Engine<T>, fn(&T) -> u32);
 
 impl<T: 'static> Subject for Of<T> {
-    fn poll(&mut self, script: &mut Script, now: u64) -> Result<Outcome, steadyconf::DetectError> {
+    fn poll(
+        &mut self,
+        script: &mut Script,
+        now: u64,
+    ) -> Result<Outcome, steadyconf::report::DetectError> {
         self.0.poll(script, ms(now))
     }
 
@@ -356,7 +363,7 @@ impl World {
 
     fn is_what_came_of_it(
         &self,
-        result: &Result<Outcome, steadyconf::DetectError>,
+        result: &Result<Outcome, steadyconf::report::DetectError>,
         before: &Status,
         after: &Status,
     ) {

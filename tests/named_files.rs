@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{ms, save};
-use steadyconf::{
-    Builder, Built, Document, Engine, Files, Format, Limits, NamedFile, Notes, Outcome, Reloader,
-    Report,
-};
+use steadyconf::engine::{Built, Document, Engine, Format, Limits, NamedFile, Notes};
+use steadyconf::source::Files;
+use steadyconf::{Builder, Outcome, Reloader, Report};
 use tempfile::TempDir;
 
 /// Names of files, a line each; their bytes are what is built.

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Journal, Number, Script, catch, doc, engine, ms};
-use steadyconf::{BoxError, Engine, Outcome, Rejection, Report, Stage, Version};
+use steadyconf::engine::{BoxError, Engine};
+use steadyconf::report::{Rejection, Stage};
+use steadyconf::{Outcome, Report, Version};
 
 /// Rounds down to tens.
 fn to_tens(value: &mut u32, _: &mut Report) {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use common::{DEADLINE, Text, file, ms, save, wait_until};
 use rustix::process::{Signal, getpid, kill_process};
-use steadyconf::{Cause, Outcome, Reloader, Version};
+use steadyconf::report::Cause;
+use steadyconf::{Outcome, Reloader, Version};
 
 fn hang_up() {
     kill_process(getpid(), Signal::HUP).unwrap();

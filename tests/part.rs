@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, file, ms, tick};
-use steadyconf::{Handle, LoadedPart, Part, Reloader, Version, WaitedPart};
+use steadyconf::handle::{LoadedPart, Part, WaitedPart};
+use steadyconf::{Handle, Reloader, Version};
 use tempfile::TempDir;
 
 #[derive(serde::Deserialize)]

@@ -15,7 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, Journal, Text, file, ms, save, wait_until};
-use steadyconf::{Builder, FileDetector, Limits, Own, Reloader};
+use steadyconf::engine::Limits;
+use steadyconf::source::{FileDetector, Own};
+use steadyconf::{Builder, Reloader};
 
 /// All contents have one length, and say their number at both ends.
 fn content(n: usize) -> String {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Journal, Number, Script, doc, engine, gone, ms};
-use steadyconf::{
-    BoxError, Change, Engine, Event, Listener, OnCommitError, Outcome, Snapshot, Status, Version,
-};
+use steadyconf::engine::{BoxError, Engine, OnCommitError};
+use steadyconf::report::Event;
+use steadyconf::{Change, Listener, Outcome, Snapshot, Status, Version};
 
 fn v(number: u64) -> Version {
     Version::new(number)

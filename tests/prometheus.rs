@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{Text, file, ms, save};
-use steadyconf::{Reloader, Stage};
+use steadyconf::Reloader;
+use steadyconf::report::Stage;
 
 /// `None`: it is not there.
 fn promtool(arguments: &[&str], input: &str) -> Option<String> {

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use common::{Random, ms};
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Layer, Outcome, Snapshot, Yaml};
+use steadyconf::engine::{Document, Engine, Layer};
+use steadyconf::format::Yaml;
+use steadyconf::{Outcome, Snapshot};
 use tree::{Key, Leaf, Tree, What};
 use write::Writer;
 

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{DEADLINE, file, ms, tick, wait_until};
-use steadyconf::{Handle, LoadError, Loaded, Reloader, Snapshot, Version, Waited};
+use steadyconf::handle::{Loaded, Waited};
+use steadyconf::{Handle, LoadError, Reloader, Snapshot, Version};
 use tempfile::TempDir;
 
 /// A reloader on virtual time, and how to bring a number into it.
@@ -316,10 +317,10 @@ fn check_says_what_load_would_have_said_and_starts_nothing() {
 fn what_a_program_shares_may_cross_threads_and_caught_panics() {
     fn shared<S: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
     shared::<Handle<String>>();
-    shared::<steadyconf::Loaded<String>>();
+    shared::<steadyconf::handle::Loaded<String>>();
     shared::<steadyconf::Reader<String>>();
     shared::<Reloader<String>>();
     fn sent<S: Send>() {}
     sent::<steadyconf::Builder<String>>();
-    sent::<steadyconf::Engine<String>>();
+    sent::<steadyconf::engine::Engine<String>>();
 }

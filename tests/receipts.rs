@@ -14,7 +14,8 @@ use std::time::Duration;
 use common::{DEADLINE, Text, file, ms, save, wait_until};
 use log::kv::{Key, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
-use steadyconf::{Cause, Outcome, Phase, Receipt, Reloader, Stage, Version};
+use steadyconf::report::{Cause, Phase, Stage};
+use steadyconf::{Outcome, Receipt, Reloader, Version};
 
 thread_local!(static LINES: RefCell<Vec<(String, Option<u64>)>> = const { RefCell::new(Vec::new()) });
 
@@ -77,7 +78,7 @@ fn last(reloader: &Reloader<String>) -> Arc<Receipt> {
 
 /// Phases and listeners, in the order in which they ended.
 fn parts(receipt: &Receipt) -> String {
-    let part = |timing: &steadyconf::Timing| match &timing.listener {
+    let part = |timing: &steadyconf::report::Timing| match &timing.listener {
         Some(name) => format!("{name} in {}", timing.phase),
         None => timing.phase.to_string(),
     };

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use common::{Journal, ms};
 use llm_config::{Config, SAMPLE, check};
-use steadyconf::{
-    Builder, DetectError, DetectErrorKind, Limits, LoadError, Outcome, Reloader, Stage, Version,
-};
+use steadyconf::engine::Limits;
+use steadyconf::report::{DetectError, DetectErrorKind, Stage};
+use steadyconf::{Builder, LoadError, Outcome, Reloader, Version};
 use tempfile::TempDir;
 
 /// A file, a reloader on it, and the time.
@@ -96,7 +96,10 @@ fn g01_value_version_digest_and_origins_come_from_one_load() {
     let after = world.reloader.handle().load();
     for (loaded, text, version) in [(&before, SAMPLE, 1), (&after, &*gpt_4(), 2)] {
         assert_eq!(loaded.version().get(), version);
-        assert_eq!(loaded.digest(), steadyconf::Digest::of(text.as_bytes()));
+        assert_eq!(
+            loaded.digest(),
+            steadyconf::engine::Digest::of(text.as_bytes())
+        );
         assert_eq!(loaded.document().layers()[0].bytes(), text.as_bytes());
         assert_eq!(*loaded.origins()[0], *world.path.to_string_lossy());
         let expected: Config = serde_yaml::from_str(text).unwrap();
@@ -215,7 +218,7 @@ const BAD: &[Bad] = &[
         message: "config.yaml:32:21: agents[0].max_iterations: must be at least 1",
     },
     Bad {
-        what: "several violations",
+        what: "several problems",
         breaks: |world| {
             let bad = SAMPLE.replace("temperature: 0.7", "temperature: 7");
             world.write(&bad.replace("[search]", "[search, fly]"));

@@ -5,7 +5,10 @@ mod common;
 
 use common::{doc, ms};
 use serde::Deserialize;
-use steadyconf::{Document, Engine, OnRestart, Outcome, PendingRestart, Version, Yaml};
+use steadyconf::engine::{Document, Engine, OnRestart};
+use steadyconf::format::Yaml;
+use steadyconf::report::PendingRestart;
+use steadyconf::{Outcome, Version};
 
 #[derive(Deserialize)]
 struct Config {

@@ -6,10 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::{Journal, Number, Script, doc, engine, ms};
-use steadyconf::{
-    BoxError, Change, Engine, Event, Listener, OnCommitError, Outcome, RollbackError, Stage,
-    Version,
-};
+use steadyconf::engine::{BoxError, Engine, OnCommitError};
+use steadyconf::report::{Event, RollbackError, Stage};
+use steadyconf::{Change, Listener, Outcome, Version};
 
 fn v(number: u64) -> Version {
     Version::new(number)
@@ -415,12 +414,12 @@ fn g16_after_a_rollback_what_was_refused_is_judged_anew() {
 #[test]
 fn a_selector_is_called_only_if_its_part_differs() {
     struct Pair;
-    impl steadyconf::Format<(u32, u32)> for Pair {
+    impl steadyconf::engine::Format<(u32, u32)> for Pair {
         fn parse(
             &self,
-            document: &steadyconf::Document,
-            _: &steadyconf::Limits,
-            _: &mut steadyconf::Notes,
+            document: &steadyconf::engine::Document,
+            _: &steadyconf::engine::Limits,
+            _: &mut steadyconf::engine::Notes,
         ) -> Result<(u32, u32), steadyconf::Report> {
             let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
             let (a, b) = text.split_once(' ').unwrap();
@@ -457,7 +456,8 @@ mod host {
     use std::time::Duration;
 
     use common::{DEADLINE, file, save, wait_until};
-    use steadyconf::{Handle, Reloader, Waited};
+    use steadyconf::handle::Waited;
+    use steadyconf::{Handle, Reloader};
 
     use super::*;
 

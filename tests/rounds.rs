@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Journal, Number, doc, engine, ms};
-use steadyconf::{BoxError, Change, Listener, OnCommitError, Outcome, Version};
+use steadyconf::engine::{BoxError, OnCommitError};
+use steadyconf::{Change, Listener, Outcome, Version};
 
 /// What a listener does when 2 is offered. To everything else it agrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,7 +194,8 @@ mod calling_back {
     use std::sync::{Arc, OnceLock, Weak};
     use std::time::Duration;
 
-    use steadyconf::{Reloader, RollbackError};
+    use steadyconf::Reloader;
+    use steadyconf::report::RollbackError;
 
     use super::*;
 

@@ -17,7 +17,9 @@ use std::time::{Duration, SystemTime};
 
 use common::{Journal, Text, ms, skip, tick};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use steadyconf::{DetectErrorKind, FileDetector, LoadError, Outcome, Reloader, Source};
+use steadyconf::report::DetectErrorKind;
+use steadyconf::source::FileDetector;
+use steadyconf::{LoadError, Outcome, Reloader, Source};
 use tempfile::TempDir;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -77,13 +79,13 @@ impl World {
     }
 
     /// One look, at the time at which the reloader wants it.
-    fn look(&mut self) -> Result<Outcome, steadyconf::DetectError> {
+    fn look(&mut self) -> Result<Outcome, steadyconf::report::DetectError> {
         self.now = self.reloader.next_poll();
         self.reloader.poll_at(self.now)
     }
 
     /// One look, so much later.
-    fn look_after(&mut self, pause: Duration) -> Result<Outcome, steadyconf::DetectError> {
+    fn look_after(&mut self, pause: Duration) -> Result<Outcome, steadyconf::report::DetectError> {
         self.now += pause;
         self.reloader.poll_at(self.now)
     }

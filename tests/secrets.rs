@@ -12,7 +12,9 @@ use secrecy::SecretString;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Layer, Outcome, Secret, UnknownKeys, Yaml};
+use steadyconf::engine::{Document, Engine, Layer, UnknownKeys};
+use steadyconf::format::Yaml;
+use steadyconf::{Outcome, Secret};
 
 fn doc(text: &str) -> Document {
     Document::single("c.yaml", text.as_bytes())

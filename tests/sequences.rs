@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Number, Random, Script, doc, engine, gone, ms};
-use steadyconf::{
-    BoxError, Change, Engine, Failure, Listener, OnCommitError, Outcome, RollbackError, Sighting,
-};
+use steadyconf::engine::{BoxError, Engine, OnCommitError, Sighting};
+use steadyconf::report::{Failure, RollbackError};
+use steadyconf::{Change, Listener, Outcome};
 
 /// Vetoes, or fails to commit, while it is told to.
 struct Moody {

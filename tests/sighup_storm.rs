@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use common::{Text, file, save};
 use rustix::process::{Signal, getpid, kill_process};
-use steadyconf::{FileDetector, Reloader};
+use steadyconf::Reloader;
+use steadyconf::source::FileDetector;
 
 /// The first edition called back after the drop once in 37 to 239 drops.
 const DROPS: usize = 600;

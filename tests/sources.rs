@@ -13,7 +13,8 @@ use std::process::Command;
 use common::ms;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
-use steadyconf::{Builder, Language, LoadError, Outcome, Reloader, Secret, Source, UnknownKeys};
+use steadyconf::engine::{Language, UnknownKeys};
+use steadyconf::{Builder, LoadError, Outcome, Reloader, Secret, Source};
 use tempfile::TempDir;
 
 /// Runs a test in a process of its own, for the environment is one for all threads.

@@ -7,7 +7,9 @@ mod common;
 use std::time::Duration;
 
 use common::{DEADLINE, Number, Script, Text, doc, file, ms, save};
-use steadyconf::{Engine, Event, Outcome, Reloader, Version};
+use steadyconf::engine::Engine;
+use steadyconf::report::Event;
+use steadyconf::{Outcome, Reloader, Version};
 
 const WINDOW: Duration = Duration::from_secs(100);
 
@@ -185,7 +187,7 @@ fn g20_the_status_is_true_while_content_waits() {
     // Nobody knows whether a start would succeed with what was never judged.
     let mut engine = Engine::new(Number::default())
         .stagger(WINDOW, "host-1")
-        .restart_only("port", steadyconf::OnRestart::Apply, |port| port);
+        .restart_only("port", steadyconf::engine::OnRestart::Apply, |port| port);
     engine.apply(doc("1"), ms(0));
     let due = until(&engine.apply(doc("2"), ms(1000)));
     engine.apply(doc("2"), due);

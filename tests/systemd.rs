@@ -211,7 +211,7 @@ fn uptime_now() -> u128 {
 }
 
 fn active(version: u64, text: &str) -> String {
-    let digest = steadyconf::Digest::of(text.as_bytes());
+    let digest = steadyconf::engine::Digest::of(text.as_bytes());
     format!("v{version} {} is active", digest.short())
 }
 

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use common::{DEADLINE, file, ms, save, wait_until};
 use llm_config::{Config, SAMPLE, check};
 use serde::Deserialize;
-use steadyconf::{Builder, Outcome, Reloader, Stage};
+use steadyconf::report::Stage;
+use steadyconf::{Builder, Outcome, Reloader};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -299,7 +300,7 @@ fn g19_a_start_and_a_stop_at_once_end_in_one_or_the_other() {
         });
         let alive = reloader.status().thread_alive;
         let waited = handle.wait_newer(steadyconf::Version::new(1), Duration::ZERO);
-        let stopped = matches!(waited, steadyconf::Waited::Stopped);
+        let stopped = matches!(waited, steadyconf::handle::Waited::Stopped);
         assert_ne!(alive, stopped);
     }
 }

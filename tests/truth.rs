@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Number, Script, doc, engine, gone, ms};
+use steadyconf::engine::*;
+use steadyconf::report::*;
 use steadyconf::*;
 
 fn v(n: u64) -> Version {
@@ -19,12 +21,12 @@ impl Format<u32> for Keys {
     fn parse(&self, d: &Document, _: &Limits, notes: &mut Notes) -> Result<u32, Report> {
         let text = String::from_utf8_lossy(d.layers()[0].bytes()).into_owned();
         if text.contains('u') {
-            notes.unknown_key(Violation::new("zzz", "unknown key"));
+            notes.unknown_key(Problem::new("zzz", "unknown key"));
         }
         text.trim()
             .trim_end_matches('u')
             .parse()
-            .map_err(|_| Report::from(Violation::new("", "no")))
+            .map_err(|_| Report::from(Problem::new("", "no")))
     }
 }
 

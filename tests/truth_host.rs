@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::{Number, ms};
+use steadyconf::engine::*;
 use steadyconf::*;
 
 fn v(n: u64) -> Version {

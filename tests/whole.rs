@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use common::{ms, tick};
-use steadyconf::{
-    Detector, Document, FileDetector, Format, Limits, Notes, Outcome, Reloader, Report, Sighting,
-    Source,
-};
+use steadyconf::engine::{Detector, Document, Format, Limits, Notes, Sighting};
+use steadyconf::source::FileDetector;
+use steadyconf::{Outcome, Reloader, Report, Source};
 use tempfile::TempDir;
 
 const OLD: &str = "a: old\n";
@@ -438,7 +437,7 @@ fn g20_a_file_that_flaps_is_told_once_and_is_a_failure() {
     let path = folder.path().join("c.yaml");
     fs::write(&path, OLD).unwrap();
     let mut detector = FileDetector::new(&path);
-    let mut engine = steadyconf::Engine::new(Joined);
+    let mut engine = steadyconf::engine::Engine::new(Joined);
     for now in [0, 100] {
         engine.poll(&mut detector, ms(now)).unwrap();
     }

@@ -13,7 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use common::{doc, ms, skip};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
-use steadyconf::{Engine, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::Engine;
+use steadyconf::format::Yaml;
 
 const CASES: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use llm_config::{Config, check, of_size};
 use log::{LevelFilter, Log, Metadata, Record};
-use steadyconf::{
-    DetectError, Detector, Document, Engine, Format, Layer, Limits, Notes, Outcome, Reloader,
-    Sighting, Yaml,
-};
+use steadyconf::engine::{Detector, Document, Engine, Format, Layer, Limits, Notes, Sighting};
+use steadyconf::format::Yaml;
+use steadyconf::report::DetectError;
+use steadyconf::{Outcome, Reloader};
 
 /// Takes every line, as a program's logger does.
 struct Sink;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
 use llm_config::{Config, check};
-use steadyconf::{Document, Engine, Yaml};
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -92,7 +93,9 @@ mod reload {
 
     use super::llm_config::{Config, check, of_size};
     use divan::{Bencher, black_box};
-    use steadyconf::{Document, Engine, Outcome, Yaml};
+    use steadyconf::Outcome;
+    use steadyconf::engine::{Document, Engine};
+    use steadyconf::format::Yaml;
 
     const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 

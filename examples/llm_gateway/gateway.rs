@@ -11,7 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steadyconf::{Builder, Built, Handle, LoadError, Loaded, Outcome, Rejection, Reloader, Secret};
+use steadyconf::engine::Built;
+use steadyconf::handle::Loaded;
+use steadyconf::report::Rejection;
+use steadyconf::{Builder, Handle, LoadError, Outcome, Reloader, Secret};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::llm_config::{Config, check};

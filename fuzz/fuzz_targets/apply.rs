@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use llm_config::{Config, SAMPLE, check};
-use steadyconf::{Document, Engine, ManualDetector, Outcome, Version, Yaml};
+use steadyconf::engine::{Document, Engine, ManualDetector};
+use steadyconf::format::Yaml;
+use steadyconf::{Outcome, Version};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut engine = Engine::<Config>::new(Yaml::new()).validate(check);
@@ -80,6 +82,6 @@ fn look(engine: &mut Engine<Config>, source: &mut ManualDetector, piece: &[u8], 
     assert!(engine.events().is_empty(), "nothing is told twice");
 }
 
-fn lines_of(rejection: &steadyconf::Rejection) -> usize {
+fn lines_of(rejection: &steadyconf::report::Rejection) -> usize {
     rejection.problems().len() + usize::from(rejection.more() > 0)
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Layer, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine, Layer};
+use steadyconf::format::Yaml;
 
 fuzz_target!(|bytes: &[u8]| {
     let layer = |(n, piece): (usize, &[u8])| Layer::new(format!("{n}.yaml"), piece);

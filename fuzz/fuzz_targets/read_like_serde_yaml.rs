@@ -12,7 +12,9 @@ use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 /// A field of each kind, all of them optional, so that much is taken.
 #[derive(Debug, Default, Deserialize)]

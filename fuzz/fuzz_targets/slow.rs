@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use steadyconf::{Document, Engine, Yaml};
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 const BYTES: usize = 128 * 1024;
 

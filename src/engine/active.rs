@@ -10,7 +10,7 @@ use super::document::Document;
 use super::error::{ListenerError, RollbackError};
 use super::history::Worth;
 use super::listener::OnCommitError;
-use super::report::Violation;
+use super::report::Problem;
 use super::retry::Retry;
 use super::snapshot::Snapshot;
 
@@ -20,7 +20,7 @@ pub(crate) struct Bytes {
     pub(crate) document: Document,
     pub(crate) digest: Digest,
     /// Keys that no field takes.
-    pub(crate) warnings: Arc<[Violation]>,
+    pub(crate) warnings: Arc<[Problem]>,
 }
 
 /// Content that was accepted once. It goes into the history when it is superseded, and
@@ -28,7 +28,7 @@ pub(crate) struct Bytes {
 pub(crate) struct Accepted<T> {
     pub(crate) snapshot: Arc<Snapshot<T>>,
     /// Keys of its own bytes that no field takes.
-    pub(crate) warnings: Arc<[Violation]>,
+    pub(crate) warnings: Arc<[Problem]>,
     /// Other bytes of an equal value, if the source showed those last.
     pub(crate) equal: Option<Bytes>,
     /// It was read from disk, and the source has not shown it since.
@@ -47,7 +47,7 @@ impl<T> Clone for Accepted<T> {
 }
 
 impl<T> Accepted<T> {
-    pub(crate) fn of_the_source(snapshot: Arc<Snapshot<T>>, warnings: Arc<[Violation]>) -> Self {
+    pub(crate) fn of_the_source(snapshot: Arc<Snapshot<T>>, warnings: Arc<[Problem]>) -> Self {
         Accepted {
             snapshot,
             warnings,
@@ -72,7 +72,7 @@ impl<T> Accepted<T> {
     }
 
     /// Returns the unknown keys in those bytes.
-    pub(crate) fn warnings(&self) -> &Arc<[Violation]> {
+    pub(crate) fn warnings(&self) -> &Arc<[Problem]> {
         let equal = self.equal.as_ref();
         equal.map_or(&self.warnings, |equal| &equal.warnings)
     }

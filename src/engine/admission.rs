@@ -20,7 +20,7 @@ use super::named::{NamedFile, Names};
 use super::notes::{Notes, UnknownKeys};
 use super::observer::{OnStep, Section, during};
 use super::receipt::Phase;
-use super::report::{Place, Report, Violation};
+use super::report::{Place, Problem, Report};
 use super::snapshot::Snapshot;
 
 type Build<C, S> = Box<dyn FnMut(&C, Option<&S>, &Document) -> Result<S, BoxError> + Send>;
@@ -274,7 +274,7 @@ impl<T: 'static> Admission<T> {
             if let Err(reason) = file.bytes() {
                 let message = format!("{reason}, and the configuration names it");
                 let place = Place::in_origin(file.name().clone());
-                report.push(Violation::new("", message).at(place));
+                report.push(Problem::new("", message).at(place));
             }
         }
         None
@@ -303,7 +303,7 @@ impl<T> Source<T> for Parser<T> {
         notes: &mut Notes,
     ) -> Result<Admitted<T>, Refusal> {
         within_limits(rules.limits, document)
-            .map_err(|violation| Refusal::of(Stage::Limits, violation.into()))?;
+            .map_err(|problem| Refusal::of(Stage::Limits, problem.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
         let (catch, limits) = (rules.catch, rules.limits);
         let parsed = during(rules.on_step, Section::Phase(Phase::Parse), |_| {
@@ -360,19 +360,19 @@ impl<T> Parser<T> {
     }
 }
 
-fn within_limits(limits: Limits, document: &Document) -> Result<(), Violation> {
+fn within_limits(limits: Limits, document: &Document) -> Result<(), Problem> {
     let max = limits.bytes();
     if document.len() > max {
         let message = format!("larger than the limit of {max} bytes");
-        return Err(Violation::new("", message));
+        return Err(Problem::new("", message));
     }
     let blank = document.layers().iter().find(|l| must_not_be_so(l));
     if let Some(layer) = blank {
         let place = Place::in_origin(layer.origin().clone());
-        return Err(Violation::new("", "is empty").at(place));
+        return Err(Problem::new("", "is empty").at(place));
     }
     if document.layers().is_empty() {
-        return Err(Violation::new("", "there is no source at all"));
+        return Err(Problem::new("", "there is no source at all"));
     }
     Ok(())
 }
@@ -467,6 +467,6 @@ fn call_build<S>(catch: Catch, build: impl FnOnce() -> Result<S, BoxError>) -> R
     };
     Err(Refusal {
         may_pass_later: !is_final,
-        ..Refusal::of(Stage::Build, Violation::new("", reason).into())
+        ..Refusal::of(Stage::Build, Problem::new("", reason).into())
     })
 }

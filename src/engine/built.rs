@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 
 /// A configuration, and the state that was built from this very one: clients,
 /// pools, compiled rules. It is what readers get after
-/// [`Engine::build`](crate::Engine::build) or `Builder::build`.
+/// [`Engine::build`](crate::engine::Engine::build) or `Builder::build`.
 ///
 /// `Debug` leaves both out: they may hold secrets.
 #[non_exhaustive]
@@ -37,12 +37,12 @@ impl<C, S> fmt::Debug for Built<C, S> {
     }
 }
 
-/// Says that an error of [`build`](crate::Engine::build) comes from the document and not
+/// Says that an error of [`build`](crate::engine::Engine::build) comes from the document and not
 /// from the world: building it again would fail again, so it is not tried again until the
 /// source changes.
 ///
 /// ```
-/// use steadyconf::{BoxError, Final};
+/// use steadyconf::engine::{BoxError, Final};
 ///
 /// fn connect(cipher: &str) -> Result<(), BoxError> {
 ///     match cipher {

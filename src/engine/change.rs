@@ -28,7 +28,7 @@ impl<T> Change<T> {
 
 impl<T> Change<T> {
     /// Returns what changed, field by field, with secrets masked; see
-    /// [`Engine::mask`](crate::Engine::mask) for which fields are secret. Nothing is
+    /// [`Engine::mask`](crate::engine::Engine::mask) for which fields are secret. Nothing is
     /// computed before it is asked for.
     #[must_use]
     pub fn diff(&self) -> Diff {
@@ -36,7 +36,7 @@ impl<T> Change<T> {
     }
 
     /// Returns the names of the files that the configuration names (see
-    /// [`Document::with_files`](crate::Document::with_files)) and that were added, removed
+    /// [`Document::with_files`](crate::engine::Document::with_files)) and that were added, removed
     /// or changed: a certificate that was renewed changes no field.
     #[must_use]
     pub fn changed_files(&self) -> Vec<Arc<str>> {

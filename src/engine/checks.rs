@@ -10,7 +10,7 @@ use super::catch::{Catch, PANICKED, Panicked, guarded};
 use super::document::Document;
 use super::lens::Inspect;
 use super::limits::Limits;
-use super::report::{Report, Violation};
+use super::report::{Problem, Report};
 use super::restart::RestartOnly;
 
 type Normalizer<T> = Box<dyn Fn(&mut T, &mut Report) + Send>;
@@ -92,7 +92,7 @@ impl<T> Checks<T> {
             let needs = |path: &Arc<str>| report.add(&**path, "needs a restart");
             restart.iter().for_each(needs);
         }
-        locate_all(beside.tree, beside.document, report.violations_mut());
+        locate_all(beside.tree, beside.document, report.problems_mut());
         Found { report, restart }
     }
 
@@ -118,16 +118,16 @@ fn ask(catch: Catch, who: &str, report: &mut Report, call: impl FnOnce(&mut Repo
 }
 
 /// Gives every problem its place that has none.
-fn locate_all(tree: Option<&dyn Inspect>, document: &Document, violations: &mut [Violation]) {
+fn locate_all(tree: Option<&dyn Inspect>, document: &Document, problems: &mut [Problem]) {
     let Some(tree) = tree else {
         return;
     };
-    for violation in violations {
-        if violation.place().is_some() || violation.path().is_empty() {
+    for problem in problems {
+        if problem.place().is_some() || problem.path().is_empty() {
             continue;
         }
-        if let Some(located) = tree.locate(document, violation.path()) {
-            *violation = violation.clone().at(located.place);
+        if let Some(located) = tree.locate(document, problem.path()) {
+            *problem = problem.clone().at(located.place);
         }
     }
 }

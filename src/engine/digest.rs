@@ -14,7 +14,7 @@ use core::fmt::{self, Write as _};
 ///   precedence, the lowest first.
 ///
 /// ```
-/// use steadyconf::Digest;
+/// use steadyconf::engine::Digest;
 ///
 /// let digest = Digest::of(b"abc");
 /// assert_eq!(digest.short().to_string(), "sha256:ba7816bf8f01");

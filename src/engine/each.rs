@@ -8,7 +8,7 @@ use core::fmt;
 use super::listener::BoxError;
 
 /// What a change does to one entry of a map: see
-/// [`Engine::on_change_of_each`](crate::Engine::on_change_of_each).
+/// [`Engine::on_change_of_each`](crate::engine::Engine::on_change_of_each).
 ///
 /// `Debug` leaves the values out: they may hold secrets.
 pub enum EntryChange<'a, V> {

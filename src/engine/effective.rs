@@ -15,7 +15,7 @@ use super::lens::Lens;
 ///
 /// - It has what the layers say, as they say it: no field that has its default from the
 ///   type, and nothing that the program changed later.
-/// - Secrets are `"[redacted]"`, where a [`Diff`](crate::Diff) masks them, and so is a
+/// - Secrets are `"[redacted]"`, where a [`Diff`](crate::report::Diff) masks them, and so is a
 ///   scalar with a tag of your own (`!fast 5`), whose tag may be a password without
 ///   quotes. A key that equals a secret is masked, too. A masked key has the number
 ///   of its entry, as in `"[redacted] #2"`.
@@ -30,7 +30,8 @@ use super::lens::Lens;
 #[cfg_attr(feature = "yaml", doc = "```")]
 #[cfg_attr(not(feature = "yaml"), doc = "```ignore")]
 /// # use std::time::Duration;
-/// use steadyconf::{Document, Engine, Layer, Yaml};
+/// use steadyconf::engine::{Document, Engine, Layer};
+/// use steadyconf::format::Yaml;
 ///
 /// # #[derive(serde::Deserialize)]
 /// # struct Server { host: String, port: u16 }

@@ -29,7 +29,7 @@ use super::notes::Notes;
 use super::observer::{Nobody, Observer, Section, Step};
 use super::outcome::Outcome;
 use super::policy::{Policy, SHORTEST_PAUSE, options};
-use super::report::Violation;
+use super::report::Problem;
 use super::snapshot::Snapshot;
 use super::source::{Health, Source};
 use super::status::{Failure, Status};
@@ -42,10 +42,9 @@ use super::version::Version;
 ///
 /// ```
 /// use core::time::Duration;
-/// use steadyconf::{
-///     DetectError, Detector, Document, Engine, Format, Limits, Notes, Outcome, Report, Sighting,
-///     Version,
-/// };
+/// use steadyconf::engine::{Detector, Document, Engine, Format, Limits, Notes, Sighting};
+/// use steadyconf::report::DetectError;
+/// use steadyconf::{Outcome, Report, Version};
 ///
 /// struct Number;
 /// impl Format<u32> for Number {
@@ -158,7 +157,7 @@ impl<T: 'static> Engine<T> {
     ///
     /// An error rejects the document, as a validator does. Since it may come from
     /// the world and not from the file, the document is tried again at the same
-    /// growing intervals as after a veto, unless the error is [`Final`](crate::Final).
+    /// growing intervals as after a veto, unless the error is [`Final`](crate::engine::Final).
     ///
     /// What was said to the engine before this call is about the configuration,
     /// what is said after it about what is built: validators, listeners,
@@ -302,7 +301,7 @@ impl<T: 'static> Engine<T> {
         let value = match admitted {
             Ok(Admitted::New(value)) => value,
             Ok(Admitted::Names(_)) => {
-                let report = Violation::new("", "was kept without the files that it names").into();
+                let report = Problem::new("", "was kept without the files that it names").into();
                 let refusal = Refusal::of(Stage::Validate, report);
                 return Err(rejected(refusal, &document));
             }

@@ -7,7 +7,7 @@ use core::error::Error;
 use core::fmt;
 
 use super::digest::Digest;
-use super::report::{OneLine, Report, Violation};
+use super::report::{OneLine, Problem, Report};
 use super::version::Version;
 
 /// Where on its way a document was refused.
@@ -85,8 +85,8 @@ impl Rejection {
     /// What is wrong with it. A parser that stops at the first mistake reports
     /// one; validators report all they find.
     #[must_use]
-    pub fn problems(&self) -> &[Violation] {
-        self.report.violations()
+    pub fn problems(&self) -> &[Problem] {
+        self.report.problems()
     }
 
     /// How many more problems there were than [`problems`](Self::problems) has.

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::diff::Diff;
 use super::digest::Digest;
 use super::error::{DetectError, ListenerError, Rejection, RollbackError};
-use super::report::{OneLine, Violation};
+use super::report::{OneLine, Problem};
 use super::status::Failure;
 use super::version::Version;
 
@@ -40,7 +40,7 @@ pub enum Event {
         /// The active snapshot.
         version: Version,
         /// Each key, with its place.
-        warnings: Arc<[Violation]>,
+        warnings: Arc<[Problem]>,
     },
     /// The source is missing or rejected, so the active snapshot is the last known good
     /// of an earlier run: it is not current.
@@ -77,7 +77,7 @@ pub enum Event {
         error: RollbackError,
     },
     /// New content waits for the turn of this instance; see
-    /// [`stagger`](crate::Engine::stagger).
+    /// [`stagger`](crate::engine::Engine::stagger).
     #[non_exhaustive]
     Staggered {
         /// Its digest.

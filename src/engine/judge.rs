@@ -13,7 +13,7 @@ use super::event::Event;
 use super::notes::Notes;
 use super::observer::{Observer, Section, Step};
 use super::outcome::Outcome;
-use super::report::{Place, Report, Violation};
+use super::report::{Place, Problem, Report};
 use super::retry::Retry;
 use super::snapshot::Snapshot;
 use super::source::{Before, Rejected, Seen, Turn, Verdict};
@@ -184,7 +184,7 @@ impl<T: 'static> Engine<T> {
             return Outcome::Settling { until: self.now };
         }
         let message = "the files that it names are others each time that it is read";
-        let refusal = Refusal::of(Stage::Validate, Violation::new("", message).into());
+        let refusal = Refusal::of(Stage::Validate, Problem::new("", message).into());
         self.reject(rejected(refusal, document), None, Arc::default(), watch)
     }
 
@@ -258,7 +258,7 @@ impl<T: 'static> Engine<T> {
     }
 
     /// The active bytes have keys that nothing takes; that is told once.
-    pub(super) fn warn(&mut self, warnings: Arc<[Violation]>, watch: &mut dyn Observer<T>) {
+    pub(super) fn warn(&mut self, warnings: Arc<[Problem]>, watch: &mut dyn Observer<T>) {
         if let (false, Some(version)) = (warnings.is_empty(), self.version()) {
             self.raise(Event::UnknownKeys { version, warnings }, watch);
         }
@@ -339,10 +339,10 @@ fn name_the_source(report: &mut Report, document: &Document) {
     let [only] = document.layers() else {
         return;
     };
-    for violation in report.violations_mut() {
-        if violation.place().is_none() {
+    for problem in report.problems_mut() {
+        if problem.place().is_none() {
             let place = Place::in_origin(only.origin().clone());
-            *violation = violation.clone().at(place);
+            *problem = problem.clone().at(place);
         }
     }
 }

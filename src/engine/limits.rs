@@ -3,7 +3,7 @@
 /// How much is taken from a source and how much is said about it.
 ///
 /// ```
-/// use steadyconf::Limits;
+/// use steadyconf::engine::Limits;
 ///
 /// let limits = Limits::default().max_bytes(64 * 1024);
 /// assert_eq!(limits.bytes(), 65_536);

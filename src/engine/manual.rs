@@ -13,7 +13,7 @@ use super::error::{DetectError, DetectErrorKind};
 ///
 /// ```
 /// use core::time::Duration;
-/// use steadyconf::{Detector, ManualDetector, Sighting};
+/// use steadyconf::engine::{Detector, ManualDetector, Sighting};
 ///
 /// let mut flash = ManualDetector::new("flash");
 /// assert!(flash.poll(Duration::ZERO).is_err(), "nothing was handed in yet");

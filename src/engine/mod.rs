@@ -6,19 +6,19 @@ mod active;
 mod admission;
 mod built;
 mod catch;
-mod change;
+pub(crate) mod change;
 mod checks;
 mod condition;
 mod detector;
-mod diff;
+pub(crate) mod diff;
 mod digest;
 mod document;
-mod each;
-mod effective;
+pub(crate) mod each;
+pub(crate) mod effective;
 #[allow(clippy::module_inception)]
 mod engine;
-mod error;
-mod event;
+pub(crate) mod error;
+pub(crate) mod event;
 #[cfg(test)]
 mod fleet;
 mod format;
@@ -27,7 +27,7 @@ mod jitter;
 mod judge;
 mod lens;
 mod limits;
-mod listener;
+pub(crate) mod listener;
 pub(crate) mod listeners;
 mod manual;
 mod masks;
@@ -35,7 +35,7 @@ mod moment;
 mod named;
 mod notes;
 pub(crate) mod observer;
-mod outcome;
+pub(crate) mod outcome;
 #[cfg_attr(
     not(feature = "remote"),
     allow(dead_code, reason = "only sources on the network have one")
@@ -50,36 +50,30 @@ mod policy;
 mod poll;
 mod probation;
 mod prometheus;
-mod receipt;
-mod report;
-mod restart;
+pub(crate) mod receipt;
+pub(crate) mod report;
+pub(crate) mod restart;
 mod retry;
 mod round;
 mod settle;
-mod snapshot;
+pub(crate) mod snapshot;
 mod source;
 mod stagger;
-mod status;
+pub(crate) mod status;
 mod trial;
-mod version;
+pub(crate) mod version;
 
 #[cfg(feature = "std")]
 pub(crate) use admission::{MAX_NAMES, is_blank};
 pub use built::{Built, Final};
 pub use catch::{Catch, Panicked};
-pub use change::Change;
 pub use detector::{Detector, Sighting};
-pub use diff::{Diff, Difference};
 pub use digest::Digest;
 #[cfg(feature = "reading")]
 pub(crate) use document::Naming;
 pub use document::{Content, Document, Language, Layer};
-pub use each::EntryChange;
 pub(crate) use each::notify_of_each;
-pub use effective::Effective;
 pub use engine::Engine;
-pub use error::{DetectError, DetectErrorKind, ListenerError, Rejection, RollbackError, Stage};
-pub use event::Event;
 pub use format::Format;
 #[cfg(feature = "std")]
 pub(crate) use jitter::Jitter;
@@ -87,7 +81,7 @@ pub(crate) use jitter::Jitter;
 pub(crate) use lens::{Inspect, Located};
 pub use limits::Limits;
 pub(crate) use listener::OnChangeOf;
-pub use listener::{BoxError, Listener, OnCommitError};
+pub use listener::{BoxError, OnCommitError};
 pub use manual::ManualDetector;
 #[cfg(feature = "reading")]
 pub(crate) use masks::{Covered, Masks, plain};
@@ -97,28 +91,22 @@ pub use named::NamedFile;
 #[cfg(feature = "reading")]
 pub(crate) use notes::MAX_UNKNOWN_KEYS;
 pub use notes::{Notes, UnknownKeys};
-pub use outcome::Outcome;
 #[cfg(feature = "remote")]
 pub(crate) use pace::Pace;
 #[cfg(feature = "std")]
 pub(crate) use policy::{Policy, options};
 #[cfg(all(unix, feature = "signal"))]
 pub(crate) use receipt::What;
-pub use receipt::{Cause, Doing, Phase, Receipt, Timing};
 #[cfg(feature = "std")]
 pub(crate) use report::OneLine;
 #[cfg(feature = "reading")]
 pub(crate) use report::cut;
 #[cfg(any(feature = "reading", feature = "std"))]
 pub(crate) use report::steers;
-pub use report::{Place, Report, Violation};
-pub use restart::{OnRestart, PendingRestart};
+pub use restart::OnRestart;
 #[cfg(feature = "std")]
 pub(crate) use retry::{LONGEST_PAUSE, Retry};
 pub(crate) use round::place_name;
 pub use settle::{Settle, Settled};
-pub use snapshot::Snapshot;
 pub(crate) use stagger::Stagger;
-pub use status::{Failure, LastError, Probation, Stale, Status};
 pub(crate) use trial::Trial;
-pub use version::Version;

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::lens::{Inspect, Lens};
 use super::masks::Masks;
-use super::report::{Report, Violation};
+use super::report::{Problem, Report};
 
 /// What to do with a key that no field takes.
 ///
@@ -28,7 +28,7 @@ pub enum UnknownKeys {
 /// of the part that it could. What follows from it is the engine's.
 #[derive(Default)]
 pub struct Notes {
-    pub(crate) unknown_keys: Vec<Violation>,
+    pub(crate) unknown_keys: Vec<Problem>,
     /// What the format keeps to look into the document later.
     pub(crate) tree: Option<Arc<dyn Inspect>>,
     /// What the application wants to be hidden.
@@ -53,11 +53,11 @@ impl Notes {
         }
     }
 
-    /// Notes a key that no field takes, as a violation at its path. See
+    /// Notes a key that no field takes, as a problem at its path. See
     /// [`UnknownKeys`] for what follows from it. No more than 64 are kept.
-    pub fn unknown_key(&mut self, violation: Violation) {
+    pub fn unknown_key(&mut self, problem: Problem) {
         if self.unknown_keys.len() < MAX_UNKNOWN_KEYS {
-            self.unknown_keys.push(violation);
+            self.unknown_keys.push(problem);
         }
     }
 

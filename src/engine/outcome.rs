@@ -23,7 +23,7 @@ pub enum Outcome {
         until: Duration,
     },
     /// New content is at the source, and waits for its turn; see
-    /// [`stagger`](crate::Engine::stagger).
+    /// [`stagger`](crate::engine::Engine::stagger).
     Staggered {
         /// When it is judged.
         until: Duration,

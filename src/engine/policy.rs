@@ -132,7 +132,8 @@ macro_rules! options {
         #[cfg_attr(feature = "reading", doc = "```")]
         #[cfg_attr(not(feature = "reading"), doc = "```ignore")]
         /// use core::time::Duration;
-        /// use steadyconf::{Document, Engine, Yaml};
+        /// use steadyconf::engine::{Document, Engine};
+        /// use steadyconf::format::Yaml;
         ///
         /// #[derive(serde::Deserialize)]
         /// struct Config {
@@ -155,7 +156,7 @@ macro_rules! options {
         }
 
         /// Adds a validator. All of them are called, at the first load and at every
-        /// change, so that a rejection names every violation at once; whatever any of
+        /// change, so that a rejection names every problem at once; whatever any of
         /// them reports rejects the document.
         pub fn validate(
             mut self,
@@ -188,7 +189,8 @@ macro_rules! options {
         /// for what is applied, that of the first snapshot counts.
         ///
         /// ```
-        /// # use steadyconf::{Document, Engine, Format, Limits, Notes, OnRestart, Report};
+        /// # use steadyconf::engine::{Document, Engine, Format, Limits, Notes, OnRestart};
+        /// # use steadyconf::Report;
         /// # struct Number;
         /// # impl Format<u32> for Number {
         /// #     fn parse(&self, d: &Document, _: &Limits, _: &mut Notes) -> Result<u32, Report> {
@@ -204,7 +206,7 @@ macro_rules! options {
         pub fn restart_only<P: PartialEq + 'static>(
             mut self,
             path: impl Into<alloc::sync::Arc<str>>,
-            policy: $crate::OnRestart,
+            policy: $crate::engine::OnRestart,
             select: impl Fn(&T) -> &P + Send + 'static,
         ) -> Self {
             let differs = move |old: &T, new: &T| select(old) != select(new);
@@ -221,7 +223,7 @@ macro_rules! options {
         #[track_caller]
         pub fn on_commit(
             self,
-            f: impl FnMut(&$crate::Change<T>) -> Result<(), $crate::BoxError> + Send + 'static,
+            f: impl FnMut(&$crate::Change<T>) -> Result<(), $crate::engine::BoxError> + Send + 'static,
         ) -> Self {
             let name = $crate::engine::place_name(core::panic::Location::caller());
             self.listener(name, f)
@@ -233,7 +235,7 @@ macro_rules! options {
         pub fn on_change_of<P: PartialEq + 'static>(
             self,
             select: impl Fn(&T) -> &P + Send + 'static,
-            f: impl FnMut(&P, &P) -> Result<(), $crate::BoxError> + Send + 'static,
+            f: impl FnMut(&P, &P) -> Result<(), $crate::engine::BoxError> + Send + 'static,
         ) -> Self {
             let name = $crate::engine::place_name(core::panic::Location::caller());
             self.listener(name, $crate::engine::OnChangeOf { select, f })
@@ -254,7 +256,9 @@ macro_rules! options {
         #[cfg_attr(feature = "reading", doc = "```")]
         #[cfg_attr(not(feature = "reading"), doc = "```ignore")]
         /// use std::collections::HashMap;
-        /// use steadyconf::{Engine, EntryChange, Yaml};
+        /// use steadyconf::engine::Engine;
+        /// use steadyconf::format::Yaml;
+        /// use steadyconf::report::EntryChange;
         ///
         /// #[derive(serde::Deserialize)]
         /// struct Config {
@@ -284,7 +288,7 @@ macro_rules! options {
         pub fn on_change_of_each<M, K, V>(
             self,
             select: impl Fn(&T) -> &M + Send + 'static,
-            mut f: impl FnMut(&K, $crate::EntryChange<'_, V>) -> Result<(), $crate::BoxError>
+            mut f: impl FnMut(&K, $crate::report::EntryChange<'_, V>) -> Result<(), $crate::engine::BoxError>
             + Send
             + 'static,
         ) -> Self
@@ -315,7 +319,7 @@ macro_rules! options {
 
         /// What to do if a listener fails to take an active snapshot into use.
         /// Default: report it and go on.
-        pub fn on_commit_error(mut self, policy: $crate::OnCommitError) -> Self {
+        pub fn on_commit_error(mut self, policy: $crate::engine::OnCommitError) -> Self {
             self.policy.on_commit_error = policy;
             self
         }
@@ -352,7 +356,7 @@ macro_rules! options {
         /// Where there is nothing to go back to, as after the first load, or where a
         /// listener vetoes going back, what failed stays active and on probation,
         /// which the status shows.
-        pub fn probation<E: Into<$crate::BoxError>>(
+        pub fn probation<E: Into<$crate::engine::BoxError>>(
             mut self,
             window: core::time::Duration,
             check: impl FnMut(&$crate::Snapshot<T>) -> Result<(), E> + Send + 'static,
@@ -378,7 +382,7 @@ macro_rules! options {
         /// Until then a poll returns [`Outcome::Staggered`](crate::Outcome::Staggered), the
         /// status says so, and the content is not judged yet. Content that goes away
         /// meanwhile is never applied. The first load, a rollback, and what a reload or
-        /// [`ask_again`](crate::Engine::ask_again) asks for do not wait. Nor does content
+        /// [`ask_again`](crate::engine::Engine::ask_again) asks for do not wait. Nor does content
         /// that the history remembers as good, so that a change can be taken back, and
         /// nothing waits while the last known good is active. Off by default.
         pub fn stagger(mut self, window: core::time::Duration, instance: impl AsRef<[u8]>) -> Self {
@@ -387,21 +391,21 @@ macro_rules! options {
             self
         }
 
-        /// The bounds of a document; see [`Limits`](crate::Limits).
-        pub fn limits(mut self, limits: $crate::Limits) -> Self {
+        /// The bounds of a document; see [`Limits`](crate::engine::Limits).
+        pub fn limits(mut self, limits: $crate::engine::Limits) -> Self {
             self.policy.limits = limits;
             self
         }
 
         /// What to do with keys that no field takes, where the format can tell.
         /// Default: warn, in the log and in the status.
-        pub fn unknown_keys(mut self, policy: $crate::UnknownKeys) -> Self {
+        pub fn unknown_keys(mut self, policy: $crate::engine::UnknownKeys) -> Self {
             self.policy.unknown_keys = policy;
             self
         }
 
         /// Masks the fields at these paths, and all below them, wherever values are
-        /// shown: in a [`Diff`](crate::Diff) and in errors. The syntax is that of the
+        /// shown: in a [`Diff`](crate::report::Diff) and in errors. The syntax is that of the
         /// paths in errors: `providers[0].dsn`, `providers[*].dsn`, `["a.b"].pin`. `*`
         /// stands for one segment, `**` for any number; a name matches a whole segment,
         /// however it is capitalised and hyphenated.

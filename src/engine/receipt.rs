@@ -20,7 +20,7 @@ pub enum Phase {
     Parse,
     /// Normalizers and validators run.
     Validate,
-    /// [`build`](crate::Engine::build) runs.
+    /// [`build`](crate::engine::Engine::build) runs.
     Build,
     /// Every listener is asked.
     Prepare,

@@ -1,5 +1,5 @@
 //! Everything that is wrong with a document, each thing with its path and, where
-//! it is known, its place. What happens to a document with violations is
+//! it is known, its place. What happens to a document with problems is
 //! `engine.rs`'s.
 
 use alloc::string::String;
@@ -71,17 +71,17 @@ impl fmt::Display for Place {
 /// number, found a string`, leaving out what is not known. Control characters
 /// are escaped, so that a crafted key cannot forge a log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub struct Problem {
     path: String,
     message: String,
     place: Option<Place>,
 }
 
-impl Violation {
+impl Problem {
     /// Something wrong with the field at `path`, or with the whole document if
     /// the path is empty.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Violation {
+        Problem {
             path: cut(path.into(), MAX_PATH),
             message: cut(message.into(), MAX_MESSAGE),
             place: None,
@@ -115,7 +115,7 @@ impl Violation {
     }
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
@@ -141,11 +141,11 @@ impl fmt::Display for Violation {
 ///
 /// let mut report = Report::new();
 /// check(0, &mut report);
-/// assert_eq!(report.violations()[0].to_string(), "timeout_s: must be at least 1");
+/// assert_eq!(report.problems()[0].to_string(), "timeout_s: must be at least 1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    violations: Vec<Violation>,
+    problems: Vec<Problem>,
     limit: usize,
     more: usize,
 }
@@ -157,11 +157,11 @@ impl Report {
         Report::with_limit(usize::MAX)
     }
 
-    /// An empty report that keeps `limit` violations and counts the rest.
+    /// An empty report that keeps `limit` problems and counts the rest.
     #[must_use]
     pub(crate) const fn with_limit(limit: usize) -> Self {
         Report {
-            violations: Vec::new(),
+            problems: Vec::new(),
             limit,
             more: 0,
         }
@@ -175,13 +175,13 @@ impl Report {
     /// what is expected ("must be at least 1"), not what was found, for that
     /// may be a secret.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.push(Violation::new(path, message));
+        self.push(Problem::new(path, message));
     }
 
-    /// Notes a violation that may have a place already.
-    pub fn push(&mut self, violation: Violation) {
-        if self.violations.len() < self.limit {
-            self.violations.push(violation);
+    /// Notes a problem that may have a place already.
+    pub fn push(&mut self, problem: Problem) {
+        if self.problems.len() < self.limit {
+            self.problems.push(problem);
         } else {
             self.more = self.more.saturating_add(1);
         }
@@ -190,13 +190,13 @@ impl Report {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.violations.is_empty() && self.more == 0
+        self.problems.is_empty() && self.more == 0
     }
 
     /// What was noted, in that order.
     #[must_use]
-    pub fn violations(&self) -> &[Violation] {
-        &self.violations
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// How many more there were, beyond what a report keeps.
@@ -207,12 +207,12 @@ impl Report {
 
     /// Takes over what another report holds, within this one's bound.
     pub(crate) fn absorb(&mut self, other: Report) {
-        other.violations.into_iter().for_each(|v| self.push(v));
+        other.problems.into_iter().for_each(|v| self.push(v));
         self.more = self.more.saturating_add(other.more);
     }
 
-    pub(crate) fn violations_mut(&mut self) -> &mut [Violation] {
-        &mut self.violations
+    pub(crate) fn problems_mut(&mut self) -> &mut [Problem] {
+        &mut self.problems
     }
 }
 
@@ -222,22 +222,22 @@ impl Default for Report {
     }
 }
 
-impl From<Violation> for Report {
-    fn from(violation: Violation) -> Self {
+impl From<Problem> for Report {
+    fn from(problem: Problem) -> Self {
         let mut report = Report::new();
-        report.push(violation);
+        report.push(problem);
         report
     }
 }
 
-/// One violation a line, and a last line that counts the ones left out.
+/// One problem a line, and a last line that counts the ones left out.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, violation) in self.violations.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_char('\n')?;
             }
-            write!(f, "{violation}")?;
+            write!(f, "{problem}")?;
         }
         if self.more > 0 {
             write!(f, "\n… and {} more", self.more)?;
@@ -291,9 +291,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let bare = Violation::new("", "is empty");
+        let bare = Problem::new("", "is empty");
         assert_eq!(bare.to_string(), "is empty");
-        let full = Violation::new("a[1].b", "must be at least 1")
+        let full = Problem::new("a[1].b", "must be at least 1")
             .at(Place::in_origin("config.yaml").at(5, 18));
         assert_eq!(
             full.to_string(),
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_crafted_key_stays_on_its_line() {
-        let forged = Violation::new("a\nERROR all is lost\u{1b}[2J", "bad\r\n");
+        let forged = Problem::new("a\nERROR all is lost\u{1b}[2J", "bad\r\n");
         assert_eq!(
             forged.to_string(),
             "a\\nERROR all is lost\\u{1b}[2J: bad\\r\\n"
@@ -313,8 +313,8 @@ mod tests {
     #[test]
     fn long_texts_and_long_lists_are_cut() {
         let long = "ä".repeat(5000);
-        let violation = Violation::new(long.clone(), long);
-        assert!(violation.to_string().len() < MAX_PATH + MAX_MESSAGE + 32);
+        let problem = Problem::new(long.clone(), long);
+        assert!(problem.to_string().len() < MAX_PATH + MAX_MESSAGE + 32);
 
         let mut report = Report::with_limit(2);
         (0..5).for_each(|_| report.add("a", "bad"));

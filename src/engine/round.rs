@@ -22,7 +22,7 @@ use super::notes::Notes;
 use super::observer::{Joining, Membership, Observer, Section, Step, during};
 use super::outcome::Outcome;
 use super::receipt::Phase;
-use super::report::Violation;
+use super::report::Problem;
 use super::snapshot::Snapshot;
 use super::source::{Before, Quarantined, Verdict};
 use super::version::Version;
@@ -149,7 +149,7 @@ impl<T: 'static> Engine<T> {
         self.discard(change);
         if let Err(veto) = done {
             let retry = self.back_off();
-            let report = Violation::new("", veto.to_string()).into();
+            let report = Problem::new("", veto.to_string()).into();
             let rejection = Rejection::new(Stage::Prepare, digest, report);
             return self.reject(Arc::new(rejection), Some(retry), Arc::default(), watch);
         }
@@ -411,7 +411,7 @@ impl<T: 'static> Engine<T> {
         watch.step(Step::Ends(Section::Rollback));
         self.discard(change);
         done.map(|()| version).map_err(|veto| {
-            let report = Violation::new("", veto.to_string()).into();
+            let report = Problem::new("", veto.to_string()).into();
             RollbackError::Vetoed(Arc::new(Rejection::new(Stage::Prepare, digest, report)))
         })
     }

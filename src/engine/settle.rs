@@ -22,7 +22,7 @@ pub enum Settled {
 ///
 /// ```
 /// use core::time::Duration;
-/// use steadyconf::{Settle, Settled};
+/// use steadyconf::engine::{Settle, Settled};
 ///
 /// let ms = Duration::from_millis;
 /// let mut settle = Settle::new(ms(100));

@@ -11,7 +11,7 @@ use super::error::{DetectError, ListenerError, Rejection, Stage};
 use super::event::Joined;
 use super::moment::{Moment, WallClock};
 use super::receipt::{Doing, Receipt};
-use super::report::{OneLine, Violation};
+use super::report::{OneLine, Problem};
 use super::restart::PendingRestart;
 use super::version::Version;
 
@@ -125,7 +125,7 @@ pub struct Status {
     /// could not be written, or not flushed. It changes nothing else. An engine alone writes none.
     pub last_good_error: Option<Arc<str>>,
     /// While what is active has to prove itself; see
-    /// [`Engine::probation`](crate::Engine::probation).
+    /// [`Engine::probation`](crate::engine::Engine::probation).
     pub probation: Option<Probation>,
     /// Whether what was last seen at the source differs from what is active:
     /// it is rejected, quarantined, or still settling. While the source cannot be read,
@@ -135,15 +135,15 @@ pub struct Status {
     /// long enough yet; `None` if there is none.
     pub settling_since: Option<Duration>,
     /// Until when new content at the source waits for its turn; see
-    /// [`Engine::stagger`](crate::Engine::stagger).
+    /// [`Engine::stagger`](crate::engine::Engine::stagger).
     pub staggered_until: Option<Duration>,
     /// Which listeners failed to take the active snapshot into use.
     pub listener_errors: Arc<[ListenerError]>,
     /// The restart that the program waits for, if there is one; see
-    /// [`Engine::restart_only`](crate::Engine::restart_only).
+    /// [`Engine::restart_only`](crate::engine::Engine::restart_only).
     pub pending_restart: Option<PendingRestart>,
     /// Keys of what is active that no field takes. They change nothing else.
-    pub warnings: Arc<[Violation]>,
+    pub warnings: Arc<[Problem]>,
     /// When the next poll is due.
     pub next_poll: Duration,
     /// Whether a thread polls by itself. An engine alone has none.

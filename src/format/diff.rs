@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use super::mask::REDACTED;
 use super::tree::{Id, Kind, Tree, pairs};
 use crate::engine::path::{PathDisplay, Segment};
-use crate::engine::{Covered, Difference, Masks, cut};
+use crate::engine::{Covered, Masks, cut};
+use crate::report::Difference;
 
 /// Longer values are cut.
 const MAX_VALUE: usize = 120;

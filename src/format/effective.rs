@@ -13,7 +13,8 @@ use super::tree::{At, Id, Kind, Tree, pairs};
 use super::write::{block, is_raw, quoted, tag, written};
 use super::{line_and_column, text_before, words};
 use crate::engine::path::Segment;
-use crate::engine::{Content, Covered, Document, Layer, Masks, Place};
+use crate::engine::{Content, Covered, Document, Layer, Masks};
+use crate::report::Place;
 
 /// An alias costs one letter, and stands for much.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;

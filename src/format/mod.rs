@@ -19,7 +19,7 @@ mod mask;
 mod merge;
 mod reader;
 mod scalar;
-mod secret;
+pub(crate) mod secret;
 #[cfg(feature = "toml")]
 mod toml;
 mod tree;
@@ -37,17 +37,16 @@ use core::fmt;
 
 use serde::de::DeserializeOwned;
 
+use crate::Report;
 use crate::engine::path;
 use crate::engine::{
-    Content, Difference, Document, Format, Inspect, Language, Layer, Limits, Located, Masks,
-    Naming, Notes, Place, Report, Violation,
+    Content, Document, Format, Inspect, Language, Layer, Limits, Located, Masks, Naming, Notes,
 };
+use crate::report::{Difference, Place, Problem};
 use grow::{Builder, Flaw, MAX_DEPTH, MAX_KEY, Room};
 use merge::Laid;
 use reader::{Reader, UnknownKey};
 use tree::{At, Facts, Id, Style, Tree};
-
-pub use secret::Secret;
 
 /// Reads YAML, and so JSON, into any type that `serde` can deserialize. With the
 /// feature `toml`, layers whose names end in `.toml` are read as TOML; with `json`,
@@ -93,7 +92,7 @@ impl Yaml {
 impl<T: DeserializeOwned> Format<T> for Yaml {
     fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report> {
         let mut tree = read(document, limits)?;
-        let root = tree.root.ok_or_else(|| Violation::new("", NOTHING))?;
+        let root = tree.root.ok_or_else(|| Problem::new("", NOTHING))?;
         let reader = Reader::new(&tree, &notes.masks);
         let value = reader.read::<T>(root);
         let mut noted = reader.into_noted();
@@ -101,13 +100,13 @@ impl<T: DeserializeOwned> Format<T> for Yaml {
             noted.unknown.append(&mut error.0.unknown);
             // It has a place: the root's, if no other.
             let placed = error.0.placed.take();
-            let violation = placed.map(|placed| {
-                Violation::new(placed.path, placed.message).at(place(document, placed.at))
+            let problem = placed.map(|placed| {
+                Problem::new(placed.path, placed.message).at(place(document, placed.at))
             });
-            violation.unwrap_or_else(|| Violation::new("", "does not fit the expected type"))
+            problem.unwrap_or_else(|| Problem::new("", "does not fit the expected type"))
         });
         for UnknownKey { path, at, message } in noted.unknown {
-            notes.unknown_key(Violation::new(path, message).at(place(document, at)));
+            notes.unknown_key(Problem::new(path, message).at(place(document, at)));
         }
         // What a type decided holds for all that is asked of the tree later.
         for (id, items) in noted.lists {
@@ -182,7 +181,7 @@ fn read(document: &Document, limits: &Limits) -> Result<Tree, Report> {
                 is_first: layers.is_empty(),
             }),
             Err(Flaw::Nothing) if layer.is_optional() => {}
-            Err(flaw) => report.push(violation(document, index, limits, flaw)),
+            Err(flaw) => report.push(problem(document, index, limits, flaw)),
         }
     }
     if !report.is_empty() {
@@ -296,7 +295,7 @@ fn language(layer: &Layer) -> Language {
 }
 
 /// Returns what is said of a flaw.
-fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Violation {
+fn problem(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> Problem {
     let layer = &document.layers()[index];
     let path = match layer.content() {
         Content::Field(path) | Content::Text(path) => String::from(&**path),
@@ -332,7 +331,7 @@ fn violation(document: &Document, index: usize, limits: &Limits, flaw: Flaw) -> 
             _ => message,
         },
     };
-    Violation::new(path, message).at(place)
+    Problem::new(path, message).at(place)
 }
 
 /// The key is not repeated: it may be one of a map of secrets.

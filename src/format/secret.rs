@@ -14,7 +14,7 @@ pub(super) const NAME_OF_SECRETS: &str = "steadyconf::Secret";
 /// A value that does not print itself: `Debug`, `Display` and `Serialize` give
 /// `[redacted]`. It reads like a `T`.
 ///
-/// Fields of this type are masked in a [`Diff`](crate::Diff), whatever they are
+/// Fields of this type are masked in a [`Diff`](crate::report::Diff), whatever they are
 /// called, and keys of this type in every path. It does not wipe memory; types of the
 /// `secrecy` crate do, and are masked as well.
 ///

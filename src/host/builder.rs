@@ -81,7 +81,7 @@ impl<T: Send + Sync + 'static> Builder<T, Files> {
     ///
     /// A file that is missing or cannot be read, or more than 1000 of them, reject the
     /// configuration. Together with all other files they are within
-    /// [`Limits::bytes`](crate::Limits::bytes). A relative path is taken from the folder
+    /// [`Limits::bytes`](crate::engine::Limits::bytes). A relative path is taken from the folder
     /// that is current when it is first read. The last known good holds them, too; one that
     /// was written before a program named files cannot be started from. Call it before
     /// [`build`](Self::build), for what is built from files needs them.

@@ -14,7 +14,9 @@ use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use super::thread::Signal;
-use crate::engine::{Digest, Document, Effective, Place, Snapshot, Version};
+use crate::engine::{Digest, Document};
+use crate::report::{Effective, Place};
+use crate::{Snapshot, Version};
 
 /// Holds the active snapshot. Its locks are held for the copy of a few pointers or a
 /// flag only; no user code runs under them.
@@ -180,7 +182,8 @@ impl<T> Handle<T> {
     /// # fn rebuild(_: &u32) {}
     /// # let handle = steadyconf::Handle::fixed(1);
     /// use std::time::Duration;
-    /// use steadyconf::{Version, Waited};
+    /// use steadyconf::handle::Waited;
+    /// use steadyconf::Version;
     ///
     /// let mut seen = Version::NONE;
     /// loop {
@@ -262,7 +265,8 @@ impl<T> fmt::Debug for Waited<T> {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use steadyconf::{Handle, Loaded, Snapshot};
+/// use steadyconf::handle::Loaded;
+/// use steadyconf::{Handle, Snapshot};
 ///
 /// fn double(config: &u32) -> u32 {
 ///     config * 2

@@ -13,7 +13,7 @@ use super::std::error::Error;
 use super::std::mem;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use crate::engine::Version;
+use crate::Version;
 
 /// The tasks that wait for a newer snapshot. It stands behind the lock of the cell, so
 /// nothing here calls a waker: wakers are the user's code.

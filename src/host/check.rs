@@ -8,7 +8,8 @@ use super::cell::Loaded;
 use super::load::LoadError;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
-use crate::engine::{DetectError, Digest, Place, Violation, steers};
+use crate::engine::{Digest, steers};
+use crate::report::{DetectError, Place, Problem};
 
 /// A configuration that a program could start with; see
 /// [`Builder::check`](crate::Builder::check). It derefs to what would have been loaded.
@@ -16,11 +17,11 @@ use crate::engine::{DetectError, Digest, Place, Violation, steers};
 /// It prints, for people, as one line, and one more for each warning.
 pub struct Checked<T> {
     loaded: Loaded<T>,
-    warnings: Arc<[Violation]>,
+    warnings: Arc<[Problem]>,
 }
 
 impl<T> Checked<T> {
-    pub(super) const fn new(loaded: Loaded<T>, warnings: Arc<[Violation]>) -> Self {
+    pub(super) const fn new(loaded: Loaded<T>, warnings: Arc<[Problem]>) -> Self {
         Checked { loaded, warnings }
     }
 
@@ -32,9 +33,9 @@ impl<T> Checked<T> {
 
     /// Returns what does not keep a program from starting, and is probably not what was
     /// meant: keys that no field takes. Empty with
-    /// [`UnknownKeys::Allow`](crate::UnknownKeys::Allow).
+    /// [`UnknownKeys::Allow`](crate::engine::UnknownKeys::Allow).
     #[must_use]
-    pub fn warnings(&self) -> &[Violation] {
+    pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
 
@@ -56,7 +57,7 @@ impl<T> Checked<T> {
     pub fn to_json(&self) -> String {
         let json = Json {
             ok: true,
-            warnings: self.warnings.iter().map(Problem::of).collect(),
+            warnings: self.warnings.iter().map(Entry::of).collect(),
             digest: Some(self.loaded.digest()),
             ..Json::default()
         };
@@ -118,7 +119,7 @@ impl LoadError {
     /// An empty `path` is the whole document. `source`, `line` and `column`, both counted
     /// from 1, are `null` where they are not known; `digest` is `null` if nothing could be
     /// read. `more` counts the problems that were left out; see
-    /// [`Limits`](crate::Limits). Control characters are escaped. No value is in it but
+    /// [`Limits`](crate::engine::Limits). Control characters are escaped. No value is in it but
     /// what validators say.
     ///
     /// If the program cannot start from the last known good either, what is wrong with
@@ -135,9 +136,9 @@ impl LoadError {
 #[derive(Default)]
 struct Json<'a> {
     ok: bool,
-    problems: Vec<Problem<'a>>,
+    problems: Vec<Entry<'a>>,
     more: usize,
-    warnings: Vec<Problem<'a>>,
+    warnings: Vec<Entry<'a>>,
     digest: Option<Digest>,
 }
 
@@ -145,9 +146,9 @@ impl<'a> Json<'a> {
     /// Adds the problems of `error`; `of` says what they are problems of.
     fn reject(&mut self, error: &'a LoadError, of: &'static str) {
         match error {
-            LoadError::Source(error) => self.problems.push(Problem::of_source(error).said_of(of)),
+            LoadError::Source(error) => self.problems.push(Entry::of_source(error).said_of(of)),
             LoadError::Rejected(rejection) => {
-                let problems = rejection.problems().iter().map(Problem::of);
+                let problems = rejection.problems().iter().map(Entry::of);
                 self.problems
                     .extend(problems.map(|problem| problem.said_of(of)));
                 self.more = self.more.saturating_add(rejection.more());
@@ -179,7 +180,7 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-struct List<'a>(&'a [Problem<'a>]);
+struct List<'a>(&'a [Entry<'a>]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,7 +193,7 @@ impl fmt::Display for List<'_> {
     }
 }
 
-struct Problem<'a> {
+struct Entry<'a> {
     path: &'a str,
     /// What it is a problem of, if not of the source.
     of: &'static str,
@@ -202,13 +203,13 @@ struct Problem<'a> {
     column: Option<usize>,
 }
 
-impl<'a> Problem<'a> {
-    fn of(violation: &'a Violation) -> Self {
-        let place = violation.place();
-        Problem {
-            path: violation.path(),
+impl<'a> Entry<'a> {
+    fn of(problem: &'a Problem) -> Self {
+        let place = problem.place();
+        Entry {
+            path: problem.path(),
             of: "",
-            message: violation.message(),
+            message: problem.message(),
             source: place.map(Place::origin),
             line: place.and_then(Place::line),
             column: place.and_then(Place::column),
@@ -216,7 +217,7 @@ impl<'a> Problem<'a> {
     }
 
     fn of_source(error: &'a DetectError) -> Self {
-        Problem {
+        Entry {
             path: "",
             of: "",
             message: error.message(),
@@ -227,11 +228,11 @@ impl<'a> Problem<'a> {
     }
 
     fn said_of(self, of: &'static str) -> Self {
-        Problem { of, ..self }
+        Entry { of, ..self }
     }
 }
 
-impl fmt::Display for Problem<'_> {
+impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{\"path\":")?;
         quoted(f, &[self.path])?;
@@ -270,7 +271,9 @@ fn quoted(f: &mut fmt::Formatter<'_>, texts: &[&str]) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{DetectErrorKind, Rejection, Report, Stage};
+    use crate::Report;
+    use crate::report::Stage;
+    use crate::report::{DetectErrorKind, Rejection};
 
     #[test]
     fn g06_any_text_is_one_json_string_without_a_control_character() {
@@ -278,11 +281,11 @@ mod tests {
             .chain('\u{ff00}'..='\u{10fff}')
             .collect();
         for text in [&all, "", "a\"b\\c\n\u{1b}[2J\u{2028}\u{202e}", "😀"] {
-            let problem = Violation::new("", text).at(Place::in_origin(text).at(1, 2));
-            let problem = Problem {
+            let problem = Problem::new("", text).at(Place::in_origin(text).at(1, 2));
+            let problem = Entry {
                 path: text,
                 message: text,
-                ..Problem::of(&problem)
+                ..Entry::of(&problem)
             };
             let json = problem.to_string();
             assert!(!json.chars().any(steers), "{json}");

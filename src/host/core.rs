@@ -19,9 +19,9 @@ use super::telemetry::Telemetry;
 use super::thread::{Poller, Signal};
 use super::turn::{Turn, Wait};
 use super::watch::Watch;
-use crate::engine::{
-    Cause, DetectError, Detector, Engine, Layer, Outcome, Receipt, RollbackError, Status, Version,
-};
+use crate::engine::{Detector, Engine, Layer};
+use crate::report::{Cause, DetectError, RollbackError};
+use crate::{Outcome, Receipt, Status, Version};
 
 /// When to poll again after a poll that panicked in code of our own: a bug, but
 /// one that must not make the thread spin.
@@ -386,7 +386,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             let stale = self.remotes.iter().filter_map(|remote| {
                 let (since, error) = remote.stale()?;
                 let since = now.saturating_sub(since.elapsed());
-                Some(crate::engine::Stale { error, since })
+                Some(crate::report::Stale { error, since })
             });
             status.stale = stale.collect();
         }

@@ -20,9 +20,9 @@ use super::std::sync::Arc;
 use super::telemetry::Telemetry;
 use super::thread::Signal;
 use super::watch::Watch;
-use crate::engine::{
-    Cause, DetectError, DetectErrorKind, Document, OneLine, Outcome, Rejection, Snapshot,
-};
+use crate::engine::{Document, OneLine};
+use crate::report::{Cause, DetectError, DetectErrorKind, Rejection};
+use crate::{Outcome, Snapshot};
 
 /// How soon to look again for a file that is waited for.
 const AGAIN: Duration = Duration::from_millis(100);

@@ -10,7 +10,9 @@ use log::{Level, Record};
 
 use super::CATCH;
 use super::std::prelude::rust_2024::*;
-use crate::engine::{Digest, Event, OneLine, Version};
+use crate::Version;
+use crate::engine::{Digest, OneLine};
+use crate::report::Event;
 
 const TARGET: &str = "steadyconf";
 
@@ -272,7 +274,7 @@ pub(crate) fn events(error: Option<&notify::Error>) {
 
 /// A source that is not a file cannot be had, and what it held last stays.
 #[cfg(feature = "remote")]
-pub(crate) fn remote_fails(error: &crate::engine::DetectError) {
+pub(crate) fn remote_fails(error: &crate::report::DetectError) {
     let what = "what it held last stays in force";
     remark(Level::Warn, &format_args!("cannot read {error}; {what}"));
 }

@@ -15,7 +15,7 @@ use super::shards::Copied;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
-use crate::engine::Version;
+use crate::Version;
 
 /// A snapshot whose type is not named.
 type Anything = dyn Any + Send + Sync;
@@ -75,7 +75,8 @@ impl Whole {
 /// valid for as long as it is held.
 ///
 /// ```
-/// use steadyconf::{Handle, Part};
+/// use steadyconf::handle::Part;
+/// use steadyconf::Handle;
 ///
 /// struct Config {
 ///     db: Db,
@@ -159,7 +160,7 @@ impl<P: ?Sized> Part<P> {
     /// # fn resize(_: &u32) {}
     /// # let part = steadyconf::Handle::fixed(1).part(|config| config);
     /// use std::time::Duration;
-    /// use steadyconf::WaitedPart;
+    /// use steadyconf::handle::WaitedPart;
     ///
     /// let mut pool_size = part.load();
     /// resize(&pool_size);

@@ -10,11 +10,10 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::time::Instant;
 use super::sync::Mutex;
+use crate::engine::Digest;
 use crate::engine::observer::{Section, Step};
-use crate::engine::{
-    Cause, DetectError, Digest, Doing, Event, ListenerError, Outcome, Phase, Receipt, Snapshot,
-    Status, Timing, Version,
-};
+use crate::report::{Cause, DetectError, Doing, Event, ListenerError, Phase, Timing};
+use crate::{Outcome, Receipt, Snapshot, Status, Version};
 
 /// So many receipts are kept.
 const KEEP: usize = 32;

@@ -16,10 +16,9 @@ use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::subscriptions::Subscription;
 use super::target::{Files, Own};
-use crate::engine::{
-    Cause, DetectError, Detector, Format, Listener, Outcome, Receipt, RollbackError, Status,
-    Version,
-};
+use crate::engine::{Detector, Format};
+use crate::report::{Cause, DetectError, RollbackError};
+use crate::{Listener, Outcome, Receipt, Status, Version};
 
 /// Keeps one configuration current.
 ///
@@ -80,7 +79,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     where
         T: serde::de::DeserializeOwned,
     {
-        Reloader::builder_as(crate::Yaml::new())
+        Reloader::builder_as(crate::format::Yaml::new())
     }
 
     /// Watches one file in a format of your own.

@@ -7,7 +7,7 @@ use super::std::mem;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::{Arc, OnceLock};
 use super::sync::{Mutex, RwLock, slot};
-use crate::engine::Snapshot;
+use crate::Snapshot;
 
 /// There are no more shards than this. Threads beyond that share them.
 const MOST: usize = 16;

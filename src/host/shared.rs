@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use super::std::sync::{Arc, Mutex, PoisonError};
-use crate::engine::{DetectError, Detector, Sighting};
+use crate::engine::{Detector, Sighting};
+use crate::report::DetectError;
 
 /// A detector that is shared, so that a program can go on telling it things
 /// after a [`Reloader`](crate::Reloader) took it. A lock that was poisoned by a
@@ -11,7 +12,9 @@ use crate::engine::{DetectError, Detector, Sighting};
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
-/// use steadyconf::{ManualDetector, Reloader, Yaml};
+/// use steadyconf::engine::ManualDetector;
+/// use steadyconf::format::Yaml;
+/// use steadyconf::Reloader;
 ///
 /// let source = Arc::new(Mutex::new(ManualDetector::new("over the wire")));
 /// source.lock().unwrap().set(*b"1");

@@ -16,7 +16,9 @@ use super::std::sync::mpsc::{self, TrySendError};
 use super::std::thread;
 use super::sync::Mutex;
 use super::turn::{Turn, Wait};
-use crate::engine::{Cause, Receipt, What};
+use crate::Receipt;
+use crate::engine::What;
+use crate::report::Cause;
 
 /// So long a file may take to hold still.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use super::std::sync::Arc;
 use super::sync::Mutex;
 use crate::engine::listeners::ListenerId;
 use crate::engine::observer::{Joining, Membership};
-use crate::engine::{Listener, Snapshot};
+use crate::{Listener, Snapshot};
 
 /// What was asked for since it was taken last.
 pub(crate) struct Queue<T> {

@@ -22,7 +22,7 @@ use super::std::sync::{Arc, Weak};
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::Status;
+use crate::Status;
 
 /// A message that is not taken within this time is dropped.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -24,13 +24,17 @@ pub struct Files(pub(super) FileDetector);
 /// not compile there.
 ///
 /// ```compile_fail
-/// # use steadyconf::{ManualDetector, Reloader, Yaml};
+/// # use steadyconf::engine::ManualDetector;
+/// # use steadyconf::format::Yaml;
+/// # use steadyconf::Reloader;
 /// let builder = Reloader::<u32>::with_detector(ManualDetector::new("wire"), Yaml::new());
 /// builder.source(steadyconf::Source::file("more.yaml"));
 /// ```
 ///
 /// ```compile_fail
-/// # use steadyconf::{ManualDetector, Reloader, Yaml};
+/// # use steadyconf::engine::ManualDetector;
+/// # use steadyconf::format::Yaml;
+/// # use steadyconf::Reloader;
 /// let builder = Reloader::<u32>::with_detector(ManualDetector::new("wire"), Yaml::new());
 /// builder.settle(std::time::Duration::ZERO);
 /// ```

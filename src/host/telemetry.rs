@@ -12,8 +12,10 @@ use opentelemetry::{Context, ContextGuard, KeyValue, global};
 use super::CATCH;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
+use crate::engine::Digest;
 use crate::engine::observer::{Section, Step};
-use crate::engine::{DetectError, Digest, Event, Outcome, Phase, Rejection, Status, Version};
+use crate::report::{DetectError, Event, Phase, Rejection};
+use crate::{Outcome, Status, Version};
 
 /// As the recipe that this began with calls it.
 const ATTEMPT: &str = "reloader.on_config_changed";

@@ -11,7 +11,7 @@ use super::std::process;
 use super::std::sync::Arc;
 use super::std::thread::{self, JoinHandle};
 use super::sync::{Condvar, Mutex, Ordering};
-use crate::engine::Cause;
+use crate::report::Cause;
 
 /// No two polls of the thread begin closer together than this, whoever wakes it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

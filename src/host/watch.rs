@@ -9,8 +9,9 @@ use super::std::sync::Arc;
 use super::subscriptions::Queue;
 #[cfg(feature = "otel")]
 use super::telemetry::Spans;
+use crate::Snapshot;
 use crate::engine::observer::{Membership, Observer, Step};
-use crate::engine::{Event, Snapshot};
+use crate::report::Event;
 
 /// Watches one poll, one rollback, or one first load.
 pub(super) struct Watch<'a, 'r, T> {

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use steadyconf::{
-    DetectError, DetectErrorKind, Detector, Document, Engine, Format, Panicked, Report, Sighting,
-};
+use steadyconf::Report;
+use steadyconf::engine::{Detector, Document, Engine, Format, Panicked, Sighting};
+use steadyconf::report::{DetectError, DetectErrorKind};
 use tempfile::TempDir;
 
 /// Far more than anything here takes, for machines that are busy.
@@ -83,8 +83,8 @@ impl Format<u32> for Number {
     fn parse(
         &self,
         document: &Document,
-        _: &steadyconf::Limits,
-        _: &mut steadyconf::Notes,
+        _: &steadyconf::engine::Limits,
+        _: &mut steadyconf::engine::Notes,
     ) -> Result<u32, Report> {
         let text = String::from_utf8_lossy(document.layers()[0].bytes()).into_owned();
         self.asked.note(text.clone());
@@ -155,8 +155,8 @@ impl Format<String> for Text {
     fn parse(
         &self,
         document: &Document,
-        _: &steadyconf::Limits,
-        _: &mut steadyconf::Notes,
+        _: &steadyconf::engine::Limits,
+        _: &mut steadyconf::engine::Notes,
     ) -> Result<String, Report> {
         let text = document.layers().iter().map(|layer| layer.bytes());
         Ok(String::from_utf8_lossy(&text.collect::<Vec<_>>().concat()).into_owned())

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
 use serde::{Deserialize, de};
 use serde_yaml::Value;
-use steadyconf::{Document, Engine, Outcome, Yaml};
+use steadyconf::Outcome;
+use steadyconf::engine::{Document, Engine};
+use steadyconf::format::Yaml;
 
 /// A type, and how two readers read it: as text that is the same for equal values, or
 /// why not.

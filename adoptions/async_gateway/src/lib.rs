@@ -14,7 +14,8 @@ use axum::response::Json;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use steadyconf::{Built, Handle, Reloader, Report};
+use steadyconf::engine::Built;
+use steadyconf::{Handle, Reloader, Report};
 
 /// What an operator writes.
 #[derive(Debug, Deserialize, PartialEq)]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::Parser;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use steadyconf::{BoxError, Builder, Reloader, Report, Source};
+use steadyconf::engine::BoxError;
+use steadyconf::{Builder, Reloader, Report, Source};
 
 /// What the program works with.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]

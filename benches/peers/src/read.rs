@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 use dynamic_config::ConfigCell;
 use hotswap_config::prelude::HotswapConfig;
-use steadyconf::{Document, Format, Handle, Limits, ManualDetector, Notes, Reloader, Report};
+use steadyconf::engine::{Document, Format, Limits, ManualDetector, Notes};
+use steadyconf::{Handle, Reloader, Report};
 
 use super::{Case, contest};
 

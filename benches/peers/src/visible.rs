@@ -5,7 +5,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use steadyconf::{Format, Handle, Limits, Notes, Reloader, Report, Waited};
+use steadyconf::engine::{Format, Limits, Notes};
+use steadyconf::handle::Waited;
+use steadyconf::{Handle, Reloader, Report};
 
 use super::{Case, contest};
 
@@ -17,7 +19,7 @@ struct Text;
 impl Format<String> for Text {
     fn parse(
         &self,
-        document: &steadyconf::Document,
+        document: &steadyconf::engine::Document,
         _: &Limits,
         _: &mut Notes,
     ) -> Result<String, Report> {

@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use llm_config::{Config, check, of_size};
-use steadyconf::{Document, Engine, Format, Handle, Limits, Notes, Outcome, Reloader, Yaml};
+use steadyconf::engine::{Document, Engine, Format, Limits, Notes};
+use steadyconf::format::Yaml;
+use steadyconf::{Handle, Outcome, Reloader};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

@@ -25,7 +25,8 @@ use super::std::path::Path;
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::vec;
-use crate::engine::{DetectError, Detector, Document, Layer, Limits, Settle, Settled, Sighting};
+use crate::engine::{Detector, Document, Layer, Limits, Settle, Settled, Sighting};
+use crate::report::DetectError;
 use places::{Place, at, number};
 use read::{ReadError, describe};
 use sources::Part;
@@ -55,7 +56,7 @@ const PATIENCE: u32 = 20;
 ///
 /// ```no_run
 /// use core::time::Duration;
-/// use steadyconf::FileDetector;
+/// use steadyconf::source::FileDetector;
 ///
 /// let detector = FileDetector::new("app.conf").settle(Duration::from_millis(250));
 /// ```

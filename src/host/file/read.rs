@@ -8,7 +8,7 @@ use super::super::std::path::Path;
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::sync::Arc;
 use super::stamp::Stamp;
-use crate::engine::{DetectError, DetectErrorKind};
+use crate::report::{DetectError, DetectErrorKind};
 
 /// Why a file could not be read.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use core::fmt;
 use super::super::std::fs;
 use super::super::std::path::Path;
 use super::*;
-use crate::engine::DetectErrorKind;
 use crate::engine::Layer;
+use crate::report::DetectErrorKind;
 
 /// Something that happens in the middle of a look.
 #[derive(Default)]

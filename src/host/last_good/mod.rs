@@ -22,7 +22,8 @@ use super::std::path::{Path, PathBuf, absolute};
 use super::std::prelude::rust_2024::*;
 use super::std::sync::Arc;
 use super::std::{format, io};
-use crate::engine::{DetectError, DetectErrorKind, Document, LONGEST_PAUSE, Retry};
+use crate::engine::{Document, LONGEST_PAUSE, Retry};
+use crate::report::{DetectError, DetectErrorKind};
 use disk::{Disk, Folder, Identity};
 use temporary::Temporary;
 

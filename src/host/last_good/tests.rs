@@ -113,7 +113,7 @@ fn g18_damage_of_any_kind_is_found() {
         "document -1 \"x\"\n\nend\n",
         "text 0 \"x\"\n\nend\n",
     ] {
-        let sum = crate::Digest::of(body.as_bytes());
+        let sum = crate::engine::Digest::of(body.as_bytes());
         let text = format!("steadyconf last known good, format 1\n{sum}\n{body}");
         assert!(text::decode(text.as_bytes()).is_err(), "{body:?}");
     }

@@ -28,7 +28,8 @@ use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::Instant;
 use super::sync::{Condvar, Mutex};
-use crate::engine::{DetectError, DetectErrorKind, Layer, Pace};
+use crate::engine::{Layer, Pace};
+use crate::report::{DetectError, DetectErrorKind};
 use watch::{Hints, Watch};
 use web::Options;
 

@@ -15,8 +15,9 @@ use super::super::std::io;
 use super::super::std::prelude::rust_2024::*;
 use super::super::std::time::SystemTime;
 use super::NoAnswer;
-use crate::engine::{DetectErrorKind, Language};
-use crate::format::Secret;
+use crate::Secret;
+use crate::engine::Language;
+use crate::report::DetectErrorKind;
 
 /// How often a server is asked, if nothing else is said.
 const INTERVAL: Duration = Duration::from_secs(15);

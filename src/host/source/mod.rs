@@ -180,7 +180,7 @@ impl Source {
 
     /// Documents in etcd v3, from these members of a cluster:
     /// `Source::etcd(["https://etcd-1:2379", "https://etcd-2:2379"]).prefix("/app/")`; see
-    /// [`EtcdSource`](crate::EtcdSource).
+    /// [`EtcdSource`](crate::source::EtcdSource).
     #[cfg(feature = "etcd")]
     pub fn etcd(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Etcd {
         Etcd::new(endpoints.into_iter().map(Into::into).collect())

@@ -18,10 +18,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use serde::Deserialize;
-use steadyconf::{
-    BoxError, Change, DetectErrorKind, Document, Engine, Listener, ManualDetector, Outcome, Report,
-    Version, Yaml,
-};
+use steadyconf::engine::{BoxError, Document, Engine, ManualDetector};
+use steadyconf::format::Yaml;
+use steadyconf::report::DetectErrorKind;
+use steadyconf::{Change, Listener, Outcome, Report, Version};
 
 /// What the file says, the same file that a server would read.
 #[derive(Deserialize)]

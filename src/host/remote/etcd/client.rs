@@ -15,8 +15,9 @@ use super::super::web::name_of;
 use super::super::{Answer, Client, NoAnswer};
 use super::gateway::{Member, Moment, Range, Refused, moment, number, range_of};
 use super::{EtcdSource, Keys};
-use crate::engine::{DetectErrorKind, Language, Layer, is_blank};
-use crate::format::Secret;
+use crate::Secret;
+use crate::engine::{Language, Layer, is_blank};
+use crate::report::DetectErrorKind;
 
 /// So often in a row, etcd is asked only whether a key has changed.
 const MOST_CONDITIONAL: u32 = 19;

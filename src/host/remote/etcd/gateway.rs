@@ -13,8 +13,8 @@ use super::super::super::std::sync::Arc;
 use super::super::NoAnswer;
 use super::super::web::{self, in_words, read, too_large, with_header};
 use super::Keys;
-use crate::engine::DetectErrorKind;
-use crate::format::Secret;
+use crate::Secret;
+use crate::report::DetectErrorKind;
 
 /// More keys than this are an error.
 const MOST_KEYS: usize = 1000;

@@ -11,8 +11,8 @@ use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use super::Remote;
 use super::web::{Options, name_of};
+use crate::Secret;
 use crate::engine::Language;
-use crate::format::Secret;
 use client::EtcdClient;
 
 /// The members of an etcd cluster: [`Source::etcd`]. Say which keys are to be read.

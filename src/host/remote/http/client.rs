@@ -16,8 +16,8 @@ use super::super::watch::Watch;
 use super::super::web::{in_words, read, refused, with_header};
 use super::super::{Answer, Client, NoAnswer};
 use super::HttpSource;
+use crate::Secret;
 use crate::engine::{Language, is_blank};
-use crate::format::Secret;
 
 const MOST_REDIRECTS: u32 = 5;
 

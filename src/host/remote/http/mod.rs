@@ -10,8 +10,8 @@ use super::super::std::format;
 use super::super::std::prelude::rust_2024::*;
 use super::Remote;
 use super::web::{Options, name_of};
+use crate::Secret;
 use crate::engine::Language;
-use crate::format::Secret;
 use client::HttpClient;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
