@@ -2,8 +2,6 @@
 //! missed, and what is dropped leaves nothing behind.
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use common::{DEADLINE, Text, file, save};
+use crate::common::{DEADLINE, Text, file, save};
 use steadyconf::handle::Stopped;
 use steadyconf::{Handle, Reloader, Version};
 
@@ -286,7 +284,7 @@ fn g19_a_waker_that_stops_while_somebody_stops_does_not_hang() {
     let stops = reloader.clone();
     let stopping = thread::spawn(move || stops.stop());
     // Until it waits for the listener.
-    common::wait_until("it stops", || {
+    crate::common::wait_until("it stops", || {
         let handle = reloader.handle();
         matches!(
             handle.wait_newer(Version::new(100), std::time::Duration::ZERO),

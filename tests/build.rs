@@ -1,11 +1,9 @@
 //! State that is built from a configuration, and read together with it.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::{Journal, Number, Script, engine, ms};
+use crate::common::{Journal, Number, Script, engine, ms};
 use steadyconf::engine::{BoxError, Built, Engine, Final};
 use steadyconf::report::Stage;
 use steadyconf::{Change, Listener, Outcome, Version};

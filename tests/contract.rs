@@ -2,14 +2,12 @@
 //! against broken ones, which it has to find out.
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{gone, tick};
+use crate::common::{gone, tick};
 use steadyconf::engine::{Detector, Document, ManualDetector, Settle, Settled, Sighting};
 use steadyconf::report::DetectError;
 use steadyconf::source::FileDetector;

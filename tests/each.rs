@@ -1,10 +1,8 @@
 //! Listeners of the entries of a map, with the list of services of a proxy.
 
-mod common;
-
 use std::collections::{BTreeMap, HashMap};
 
-use common::{Journal, catch, doc, ms};
+use crate::common::{Journal, catch, doc, ms};
 use steadyconf::engine::{Document, Engine, Format, Limits, Notes};
 use steadyconf::report::EntryChange;
 use steadyconf::{Change, Outcome, Report, Version};

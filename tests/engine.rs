@@ -1,12 +1,10 @@
 //! The engine alone: no file, no thread, no clock. Runs without `std` features,
 //! too.
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Journal, Number, Script, doc, engine, gone, ms};
+use crate::common::{Journal, Number, Script, doc, engine, gone, ms};
 use steadyconf::engine::{BoxError, Engine, Limits, Sighting};
 use steadyconf::report::{DetectErrorKind, Event, Failure, Rejection, Stage};
 use steadyconf::{Change, Listener, Outcome, Version};
@@ -211,7 +209,7 @@ fn g03_an_error_that_panics_when_it_is_printed_is_an_error_all_the_same() {
     assert_eq!(journal.take(), ["a prepare v1->v2", "a abort v1->v2"]);
     assert!(!engine.status().is_healthy());
 
-    let mut engine = common::engine(&Number::default())
+    let mut engine = crate::common::engine(&Number::default())
         .listener("bad", FailsUnprintably("commit"))
         .listener("b", Noting::new("b", &journal));
     engine.apply(doc("1"), ms(0));
@@ -263,7 +261,7 @@ fn g03_a_value_that_panics_when_it_is_dropped_ends_nothing() {
         }
     }
     let mut engine = Engine::new(Grenades)
-        .catch(common::catch)
+        .catch(crate::common::catch)
         .history(0)
         .validate(|value: &Grenade, report| {
             if value.0 == 8 {
@@ -616,7 +614,7 @@ fn g20_a_source_that_never_holds_still_is_told_once_and_so_is_its_end() {
 fn g06_debug_of_what_may_hold_secrets_leaves_values_out() {
     let document = doc("sk-secret");
     let sighting = Sighting::Changed(document.clone());
-    let mut engine = Engine::new(common::Text);
+    let mut engine = Engine::new(crate::common::Text);
     engine.apply(document.clone(), ms(0));
     let old = engine.active().unwrap().clone();
     let change = Change::new(old.clone(), old.clone());

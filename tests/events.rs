@@ -1,8 +1,6 @@
 //! File-system events wake the thread; what is at the source decides.
 #![cfg(all(target_os = "linux", feature = "notify"))]
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -10,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Text, file, ms, save, wait_until};
+use crate::common::{Text, file, ms, save, wait_until};
 use steadyconf::engine::ManualDetector;
 use steadyconf::report::Cause;
 use steadyconf::{Receipt, Reloader, Source};

@@ -1,8 +1,6 @@
 //! Starting from the last known good, and keeping it.
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, Number, Script, Text, gone, ms, save, skip};
+use crate::common::{DEADLINE, Number, Script, Text, gone, ms, save, skip};
 use steadyconf::engine::{OnCommitError, Sighting};
 use steadyconf::report::{Failure, RollbackError};
 use steadyconf::{Builder, LoadError, Outcome, Reloader, Version};
@@ -329,7 +327,7 @@ fn g20_a_failure_to_write_ends_also_when_the_old_one_is_what_counts_again() {
 
 #[test]
 fn g18_the_source_itself_is_never_overwritten() {
-    let (_folder, path) = common::file("hello\n");
+    let (_folder, path) = crate::common::file("hello\n");
     let reloader = Reloader::from_file_as(&path, Text).last_known_good(&path);
     let reloader = reloader.load().unwrap();
     assert!(reloader.status().last_good_error.is_some());
@@ -491,7 +489,11 @@ fn g18_a_process_that_is_killed_anywhere_leaves_the_old_or_the_new() {
 /// number that it said.
 fn one_life(folder: &Path, after: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "g18_child_of_the_test_below", "--nocapture"])
+        .args([
+            "--exact",
+            &crate::common::exact(module_path!(), "g18_child_of_the_test_below"),
+            "--nocapture",
+        ])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -564,7 +566,7 @@ fn g18_one_that_others_may_write_is_not_trusted() {
     mode(0o644);
     assert!(load().is_ok());
     if chown(world.path(), Some(12345), None).is_err() {
-        common::skip("another owner: not root");
+        crate::common::skip("another owner: not root");
         return;
     }
     let said = load().unwrap_err().to_string();

@@ -1,14 +1,12 @@
 //! Where values may come from, which of them count, and what is said of it.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{doc, ms, save};
+use crate::common::{doc, ms, save};
 use serde::Deserialize;
 use serde_yaml::Value;
 use steadyconf::engine::{Document, Engine, Layer, UnknownKeys};
@@ -55,7 +53,7 @@ impl World {
 
     /// Looks until it has come to rest.
     fn look(&mut self, reloader: &Reloader<Value>) -> Result<Outcome, String> {
-        common::tick(self.folder.path());
+        crate::common::tick(self.folder.path());
         self.now += ms(10_000);
         loop {
             match reloader.poll_at(self.now) {
@@ -801,7 +799,11 @@ fn the_environment_is_a_source_like_any_other() {
     let Ok(base) = std::env::var("STEADYCONF_TEST_BASE") else {
         let world = World::new(&[("base.yaml", "llm: {timeout: 1, key: a}\nx: 1\n")]);
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_environment_is_a_source_like_any_other"])
+            .arg("--exact")
+            .arg(crate::common::exact(
+                module_path!(),
+                "the_environment_is_a_source_like_any_other",
+            ))
             .env("STEADYCONF_TEST_BASE", world.path("base.yaml"))
             .env("APP__LLM__TIMEOUT", "30")
             .env("APP__LLM__KEY", "12345")

@@ -2,19 +2,15 @@
 //! purpose is listed in `docs/yaml.md`, and a small test here tells what belongs there.
 #![cfg(feature = "values")]
 
-#[path = "like_serde_yaml/classes.rs"]
 mod classes;
-mod common;
-#[path = "like_serde_yaml/shapes.rs"]
 mod shapes;
-#[path = "like_serde_yaml/texts.rs"]
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use crate::common::Random;
 use classes::{CLASSES, Case};
-use common::Random;
 use serde_yaml::Value;
 use shapes::Shape;
 use steadyconf::engine::{Document, Layer};

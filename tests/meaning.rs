@@ -2,13 +2,11 @@
 //! nothing.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
-use common::ms;
+use crate::common::ms;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use steadyconf::Outcome;

@@ -1,12 +1,10 @@
 //! Several files as one configuration: how they merge, and what is said of which.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::ms;
+use crate::common::ms;
 use serde::Deserialize;
 use steadyconf::engine::{Document, Engine, Layer};
 use steadyconf::format::Yaml;

@@ -2,11 +2,9 @@
 //! was expected, what kind of thing was found; never a value.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::ms;
+use crate::common::ms;
 use serde::{Deserialize, Deserializer, de};
 use steadyconf::Outcome;
 use steadyconf::engine::{Document, Engine};

@@ -4,12 +4,8 @@
 //! do about it.
 #![cfg(feature = "values")]
 
-mod common;
-#[path = "../examples/llm_config/mod.rs"]
-mod llm_config;
-
-use common::ms;
-use llm_config::{Config, SAMPLE, check};
+use crate::common::ms;
+use crate::llm_config::{Config, SAMPLE, check};
 use steadyconf::Outcome;
 use steadyconf::engine::{Document, Engine};
 use steadyconf::format::Yaml;

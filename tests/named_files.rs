@@ -2,15 +2,13 @@
 //! real, time is virtual.
 #![cfg(all(unix, feature = "std"))]
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{ms, save};
+use crate::common::{ms, save};
 use steadyconf::engine::{Built, Document, Engine, Format, Limits, NamedFile, Notes};
 use steadyconf::source::Files;
 use steadyconf::{Builder, Outcome, Reloader, Report};
@@ -386,12 +384,12 @@ fn g07_what_names_files_waits_for_its_turn_once_and_so_does_the_next() {
 /// A certificate that was renewed changes no field, and is told of all the same.
 #[test]
 fn g20_the_files_that_changed_are_told_by_name() {
-    let mut engine = Engine::new(common::Number::default());
+    let mut engine = Engine::new(crate::common::Number::default());
     let with = |files: &[(&str, &str)]| {
         let files = files
             .iter()
             .map(|(name, text)| NamedFile::new(*name, text.as_bytes()));
-        common::doc("1").with_files(files.collect::<Vec<_>>())
+        crate::common::doc("1").with_files(files.collect::<Vec<_>>())
     };
     let mut second = 0;
     let mut said = |files: &[(&str, &str)]| {

@@ -1,8 +1,6 @@
 //! Normalizers: what changes a value between parsing and validation.
 
-mod common;
-
-use common::{Journal, Number, Script, catch, doc, engine, ms};
+use crate::common::{Journal, Number, Script, catch, doc, engine, ms};
 use steadyconf::engine::{BoxError, Engine};
 use steadyconf::report::{Rejection, Stage};
 use steadyconf::{Outcome, Report, Version};
@@ -175,8 +173,8 @@ fn g18_a_start_from_the_last_known_good_normalizes() {
 /// What a normalizer reports has its line, and what it resolves is what is watched.
 #[cfg(all(feature = "std", feature = "yaml"))]
 mod with_files {
-    use super::common::file;
     use super::*;
+    use crate::common::file;
     use std::fs;
     use std::path::PathBuf;
     use steadyconf::Reloader;

@@ -1,15 +1,13 @@
 //! Handles to a part of the configuration.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, file, ms, tick};
+use crate::common::{DEADLINE, file, ms, tick};
 use steadyconf::handle::{LoadedPart, Part, WaitedPart};
 use steadyconf::{Handle, Reloader, Version};
 use tempfile::TempDir;

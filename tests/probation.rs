@@ -1,11 +1,9 @@
 //! What became active has to prove itself for a while, if that was asked for.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{Journal, Number, Script, doc, engine, gone, ms};
+use crate::common::{Journal, Number, Script, doc, engine, gone, ms};
 use steadyconf::engine::{BoxError, Engine, OnCommitError};
 use steadyconf::report::Event;
 use steadyconf::{Change, Listener, Outcome, Snapshot, Status, Version};

@@ -2,13 +2,11 @@
 //! rules of the docs.
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Text, file, ms, save};
+use crate::common::{Text, file, ms, save};
 use steadyconf::Reloader;
 use steadyconf::report::Stage;
 

@@ -2,17 +2,13 @@
 //! documents that are made by chance.
 #![cfg(feature = "values")]
 
-mod common;
-#[path = "properties/lines.rs"]
 mod lines;
-#[path = "properties/tree.rs"]
 mod tree;
-#[path = "properties/write.rs"]
 mod write;
 
 use std::sync::Arc;
 
-use common::{Random, ms};
+use crate::common::{Random, ms};
 use serde_yaml::Value;
 use steadyconf::engine::{Document, Engine, Layer};
 use steadyconf::format::Yaml;

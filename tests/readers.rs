@@ -1,15 +1,13 @@
 //! The ways to read: handles, readers, waiting, and checking without starting.
 #![cfg(feature = "values")]
 
-mod common;
-
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{DEADLINE, file, ms, tick, wait_until};
+use crate::common::{DEADLINE, file, ms, tick, wait_until};
 use steadyconf::handle::{Loaded, Waited};
 use steadyconf::{Handle, LoadError, Reloader, Snapshot, Version};
 use tempfile::TempDir;

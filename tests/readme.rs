@@ -12,7 +12,12 @@ fn every_test_that_the_readme_names_exists() {
     let mut code = String::new();
     let folders = [
         "tests",
+        "tests/alone",
+        "tests/network",
+        "tests/oracles",
+        "tests/telemetry",
         "adoptions/async_gateway/tests",
+        "adoptions/llm_gateway/tests",
         "src/host",
         "src/host/file",
         "src/host/remote",

@@ -1,18 +1,14 @@
 //! The reloader on a real file and virtual time: no thread, no sleep.
 #![cfg(feature = "values")]
 
-mod common;
-#[path = "../examples/llm_config/mod.rs"]
-mod llm_config;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Journal, ms};
-use llm_config::{Config, SAMPLE, check};
+use crate::common::{Journal, ms};
+use crate::llm_config::{Config, SAMPLE, check};
 use steadyconf::engine::Limits;
 use steadyconf::report::{DetectError, DetectErrorKind, Stage};
 use steadyconf::{Builder, LoadError, Outcome, Reloader, Version};

@@ -1,9 +1,7 @@
 //! Fields that take effect only at a start, and what is said of them (G16).
 #![cfg(feature = "yaml")]
 
-mod common;
-
-use common::{doc, ms};
+use crate::common::{doc, ms};
 use serde::Deserialize;
 use steadyconf::engine::{Document, Engine, OnRestart};
 use steadyconf::format::Yaml;
@@ -143,7 +141,7 @@ fn g03_a_field_that_panics_when_compared_needs_a_restart() {
     }
     static PANICS: Panics = Panics;
     let mut engine = Engine::<Config>::new(Yaml::new())
-        .catch(common::catch)
+        .catch(crate::common::catch)
         .restart_only("listen", OnRestart::Reject, |_| &PANICS);
     engine.apply(config("a", 1, "one"), ms(0));
     let outcome = engine.apply(config("a", 1, "two"), ms(1000));

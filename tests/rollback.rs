@@ -1,11 +1,9 @@
 //! Going back: by hand, to a version, and by itself after a listener failed.
 //! Selectors and what may change at all stand here, too.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Journal, Number, Script, doc, engine, ms};
+use crate::common::{Journal, Number, Script, doc, engine, ms};
 use steadyconf::engine::{BoxError, Engine, OnCommitError};
 use steadyconf::report::{Event, RollbackError, Stage};
 use steadyconf::{Change, Listener, Outcome, Version};
@@ -215,7 +213,7 @@ fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
 
     // Back, and forward again by hand: then the source is what is active.
-    let mut engine = common::engine(&Number::default());
+    let mut engine = crate::common::engine(&Number::default());
     for text in ["1", "2"] {
         script.shows(text);
         engine.poll(&mut script, ms(0)).unwrap();
@@ -346,7 +344,7 @@ fn g17_a_rollback_never_triggers_another() {
     assert!(!engine.status().is_healthy());
 
     // And one that is vetoed leaves what is there, loudly.
-    let mut engine = common::engine(&Number::default())
+    let mut engine = crate::common::engine(&Number::default())
         .on_commit_error(OnCommitError::RollBack)
         .listener("bad", Fails::at(&journal, 1, 2));
     engine.apply(doc("1"), ms(0));
@@ -455,7 +453,7 @@ mod host {
     use std::sync::{Arc, OnceLock, Weak};
     use std::time::Duration;
 
-    use common::{DEADLINE, file, save, wait_until};
+    use crate::common::{DEADLINE, file, save, wait_until};
     use steadyconf::handle::Waited;
     use steadyconf::{Handle, Reloader};
 

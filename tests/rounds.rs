@@ -2,9 +2,7 @@
 //! panics or calls back, and where. The space is small, so it is enumerated, and
 //! compared with a model that is too simple to be wrong.
 
-mod common;
-
-use common::{Journal, Number, doc, engine, ms};
+use crate::common::{Journal, Number, doc, engine, ms};
 use steadyconf::engine::{BoxError, OnCommitError};
 use steadyconf::{Change, Listener, Outcome, Version};
 

@@ -1,12 +1,10 @@
 //! Long random sequences of what can happen to an engine, against what is true
 //! of it after each step whatever came before.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Number, Random, Script, doc, engine, gone, ms};
+use crate::common::{Number, Random, Script, doc, engine, gone, ms};
 use steadyconf::engine::{BoxError, Engine, OnCommitError, Sighting};
 use steadyconf::report::{Failure, RollbackError};
 use steadyconf::{Change, Listener, Outcome};

@@ -1,8 +1,6 @@
 //! Sources are values, and the order of calls is their precedence.
 #![cfg(all(unix, feature = "values"))]
 
-mod common;
-
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::ms;
+use crate::common::ms;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 use steadyconf::engine::{Language, UnknownKeys};
@@ -26,7 +24,11 @@ fn with_environment(test: &str, variables: &[(&str, &str)]) -> bool {
     }
     let raw = ("APP_RAW", OsString::from_vec(vec![0xff]));
     let status = Command::new(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .args([
+            "--exact",
+            &crate::common::exact(module_path!(), test),
+            "--nocapture",
+        ])
         .env(INSIDE, "1")
         .envs(variables.iter().copied())
         .envs([raw].into_iter().filter(|_| variables.is_empty()))

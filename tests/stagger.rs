@@ -2,11 +2,9 @@
 //! server.
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{DEADLINE, Number, Script, Text, doc, file, ms, save};
+use crate::common::{DEADLINE, Number, Script, Text, doc, file, ms, save};
 use steadyconf::engine::Engine;
 use steadyconf::report::Event;
 use steadyconf::{Outcome, Reloader, Version};
@@ -206,7 +204,7 @@ fn g20_the_status_is_true_while_content_waits() {
 fn g07_what_was_asked_for_in_vain_is_over() {
     let mut engine = instance("host-1");
     let script = Script::default();
-    script.says(Err(common::gone()));
+    script.says(Err(crate::common::gone()));
     engine.ask_again();
     engine.poll(&mut script.clone(), ms(1000)).unwrap_err();
     script.shows("2");

@@ -2,10 +2,6 @@
 //! Everything here waits for a state, with a deadline far away.
 #![cfg(feature = "values")]
 
-mod common;
-#[path = "../examples/llm_config/mod.rs"]
-mod llm_config;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,8 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, file, ms, save, wait_until};
-use llm_config::{Config, SAMPLE, check};
+use crate::common::{DEADLINE, file, ms, save, wait_until};
+use crate::llm_config::{Config, SAMPLE, check};
 use serde::Deserialize;
 use steadyconf::report::Stage;
 use steadyconf::{Builder, Outcome, Reloader};
@@ -193,7 +189,7 @@ fn g19_stop_from_inside_a_callback_signals_and_the_apply_completes() {
     let (_folder, path) = file(&pair(1));
     let itself: Itself = Arc::default();
     let inside = itself.clone();
-    let order = common::Journal::default();
+    let order = crate::common::Journal::default();
     let (first, second) = (order.clone(), order.clone());
     let reloader = fast(&path)
         .on_commit(move |_| {
@@ -522,7 +518,7 @@ fn handles_outlive_the_reloader() {
 
 /// Writes down who was told of what.
 fn noting(
-    journal: &common::Journal,
+    journal: &crate::common::Journal,
     name: &'static str,
 ) -> impl steadyconf::Listener<Pair> + use<> {
     let journal = journal.clone();
@@ -535,7 +531,7 @@ fn noting(
 #[test]
 fn g14_listeners_come_and_go_while_it_runs() {
     let (_folder, path) = file(&pair(1));
-    let journal = common::Journal::default();
+    let journal = crate::common::Journal::default();
     let reloader = fast(&path)
         .settle(Duration::ZERO)
         .listener("first", noting(&journal, "first"))
@@ -566,7 +562,7 @@ fn g14_listeners_come_and_go_while_it_runs() {
 #[test]
 fn g14_a_callback_may_subscribe_and_unsubscribe_also_itself() {
     let (_folder, path) = file(&pair(1));
-    let journal = common::Journal::default();
+    let journal = crate::common::Journal::default();
     let itself: Itself = Arc::default();
     let held: Arc<Mutex<Vec<steadyconf::Subscription>>> = Arc::default();
     let (inside, slot, note) = (itself.clone(), held.clone(), journal.clone());
@@ -618,7 +614,7 @@ fn g14_a_subscriber_misses_nothing_that_is_under_way() {
         })
         .load()
         .unwrap();
-    let journal = common::Journal::default();
+    let journal = crate::common::Journal::default();
     save(&path, &pair(2));
     let (subscription, loaded) = thread::scope(|scope| {
         let look = scope.spawn(|| reloader.poll_once().unwrap());

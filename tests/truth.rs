@@ -1,12 +1,10 @@
 //! What the status, the outcome and the events say is true at every moment.
 
-mod common;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Number, Script, doc, engine, gone, ms};
+use crate::common::{Number, Script, doc, engine, gone, ms};
 use steadyconf::engine::*;
 use steadyconf::report::*;
 use steadyconf::*;
@@ -67,7 +65,7 @@ fn g20_a_document_counts_as_one_rejection() {
 /// warnings
 #[test]
 fn g20_a_rollback_brings_the_warnings_back() {
-    let mut engine = Engine::new(Keys).catch(common::catch);
+    let mut engine = Engine::new(Keys).catch(crate::common::catch);
     engine.apply(doc("1u"), ms(0));
     assert_eq!(engine.status().warnings.len(), 1);
     engine.apply(doc("2"), ms(1));
@@ -80,7 +78,7 @@ fn g20_a_rollback_brings_the_warnings_back() {
 }
 #[test]
 fn g20_warnings_end_with_the_bytes_that_had_them() {
-    let mut engine = Engine::new(Keys).catch(common::catch).skip_equal();
+    let mut engine = Engine::new(Keys).catch(crate::common::catch).skip_equal();
     engine.apply(doc("1"), ms(0));
     engine.apply(doc("1u"), ms(1));
     assert_eq!(engine.status().warnings.len(), 1);
@@ -93,7 +91,7 @@ fn g20_warnings_end_with_the_bytes_that_had_them() {
 }
 #[test]
 fn g20_warnings_come_back_with_their_bytes() {
-    let mut engine = Engine::new(Keys).catch(common::catch).skip_equal();
+    let mut engine = Engine::new(Keys).catch(crate::common::catch).skip_equal();
     engine.apply(doc("1u"), ms(0));
     engine.apply(doc("1"), ms(1));
     assert!(engine.status().warnings.is_empty());
@@ -102,7 +100,7 @@ fn g20_warnings_come_back_with_their_bytes() {
 }
 #[test]
 fn g20_a_start_from_the_last_known_good_has_warnings() {
-    let mut engine = Engine::new(Keys).catch(common::catch);
+    let mut engine = Engine::new(Keys).catch(crate::common::catch);
     let mut script = Script::default();
     script.says(Err(gone()));
     let _ = engine.poll(&mut script, ms(0));
@@ -182,7 +180,7 @@ fn g20_recovered_names_the_digest_at_the_source() {
 #[test]
 fn g09_the_end_of_still_changing_is_always_told() {
     for skip in ["refused", "held", "unknown key"] {
-        let mut e = Engine::new(Keys).catch(common::catch);
+        let mut e = Engine::new(Keys).catch(crate::common::catch);
         if skip == "unknown key" {
             e = e.skip_equal();
         }
@@ -416,7 +414,7 @@ fn g03_a_bare_engine_is_consistent_after_a_panic() {
 /// Missing, then bad: in between healthy.
 #[test]
 fn g20_missing_then_bad_is_never_healthy_in_between() {
-    let mut e = common::engine(&Number::default());
+    let mut e = crate::common::engine(&Number::default());
     let mut s = Script::default();
     s.shows("1");
     e.poll(&mut s, ms(0)).unwrap();
@@ -438,13 +436,14 @@ fn g20_an_outcome_does_not_hide_a_rollback() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let sick = Arc::new(AtomicBool::new(false));
     let is = sick.clone();
-    let mut e = common::engine(&Number::default()).probation(ms(5000), move |s: &Snapshot<u32>| {
-        if **s == 2 && is.load(Ordering::Relaxed) {
-            Err("sick")
-        } else {
-            Ok(())
-        }
-    });
+    let mut e =
+        crate::common::engine(&Number::default()).probation(ms(5000), move |s: &Snapshot<u32>| {
+            if **s == 2 && is.load(Ordering::Relaxed) {
+                Err("sick")
+            } else {
+                Ok(())
+            }
+        });
     let mut s = Script::default();
     s.shows("1");
     e.poll(&mut s, ms(0)).unwrap();

@@ -3,14 +3,12 @@
 //! writer wants it.
 #![cfg(all(unix, feature = "std"))]
 
-mod common;
-
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use common::{ms, tick};
+use crate::common::{ms, tick};
 use steadyconf::engine::{Detector, Document, Format, Limits, Notes, Sighting};
 use steadyconf::source::FileDetector;
 use steadyconf::{Outcome, Reloader, Report, Source};
@@ -274,7 +272,7 @@ fn g02_a_file_under_a_lease_is_read_later() {
         libc::fcntl(file.as_raw_fd(), F_SETLEASE, libc::F_WRLCK)
     };
     if taken != 0 {
-        common::skip("this file system gives no leases");
+        crate::common::skip("this file system gives no leases");
         return;
     }
     let sighting = world.look_after(ms(1000));

@@ -3,9 +3,6 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(unreachable_pub, reason = "each test file is a crate root of its own")]
 
-#[cfg(feature = "etcd")]
-pub mod etcd;
-
 use std::collections::VecDeque;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +42,14 @@ pub fn save(path: &Path, text: &str) {
     let beside = path.with_extension("new");
     fs::write(&beside, text).unwrap();
     fs::rename(&beside, path).unwrap();
+}
+
+/// Returns the name by which a child runs one test of a module: `module_path!()` and its name.
+pub fn exact(module: &str, test: &str) -> String {
+    match module.split_once("::") {
+        Some((_, inner)) => format!("{inner}::{test}"),
+        None => test.into(),
+    }
 }
 
 pub fn ms(n: u64) -> Duration {

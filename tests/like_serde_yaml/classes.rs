@@ -5,7 +5,7 @@
 
 use serde_yaml::Value;
 
-use crate::shapes::Shape;
+use super::shapes::Shape;
 
 /// A text that was read twice.
 pub struct Case<'c> {

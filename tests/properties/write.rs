@@ -4,8 +4,8 @@
 
 use serde_yaml::Value;
 
+use super::tree::{Key, Spot, Tree, What};
 use crate::common::Random;
-use crate::tree::{Key, Spot, Tree, What};
 
 /// Texts as they are written, and what they mean.
 const SCALARS: &[(&str, &str)] = &[
