@@ -182,3 +182,23 @@ fn problems_that_are_left_out_are_counted() {
     assert_eq!(said + json["more"].as_u64().unwrap(), 1000);
     assert!(said < 1000);
 }
+
+#[test]
+fn g06_any_text_is_one_json_string() {
+    let all: Vec<char> = ('\0'..='\u{2fff}')
+        .chain('\u{ff00}'..='\u{10fff}')
+        .collect();
+    let (_folder, path) = file("1");
+    // A message is cut at 1024 bytes.
+    for text in all.chunks(250).map(String::from_iter) {
+        let message = text.clone();
+        let checked = Reloader::<u32>::from_file(&path)
+            .settle(Duration::ZERO)
+            .validate(move |_, report| report.add("", message.clone()))
+            .check();
+        let json = checked.unwrap_err().to_json();
+        assert!(!json.contains(char::is_control), "{json}");
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["problems"][0]["message"], text);
+    }
+}
