@@ -8,8 +8,12 @@ use core::time::Duration;
 use super::jitter::Jitter;
 use super::retry::Retry;
 
-/// The shortest pause after a failure.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// The first pause after a failure: a connection that was dead is new after it, and a server
+/// that was restarted is there.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The second one, or the interval, if that is shorter.
+const SECOND_PAUSE: Duration = Duration::from_secs(15);
 
 /// The longest pause after failures, and the longest that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -46,11 +50,15 @@ impl Pace {
         self.interval.saturating_sub(self.jitter.up_to(less))
     }
 
-    /// There was none. Returns how long to wait: twice the last pause, at most 5 min, up to a
-    /// quarter less; or longer, if the server says so, at most an hour.
+    /// There was none. Returns how long to wait: a second, then the interval but at most
+    /// 15 s, then twice the last pause, at most 5 min, up to a quarter less; or longer, if the
+    /// server says so, at most an hour.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
-        let first = self.interval.max(SHORTEST_PAUSE);
-        let pause = Retry::next_pause(self.failed, first, LONGEST_PAUSE.max(first));
+        let pause = Retry::next_pause(self.failed, FIRST_PAUSE, LONGEST_PAUSE);
+        let pause = match self.failed {
+            Some(_) => pause.max(self.interval.min(SECOND_PAUSE)),
+            None => pause,
+        };
         self.failed = Some(pause);
         let pause = pause.saturating_sub(self.jitter.up_to(pause / 4));
         pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
@@ -74,7 +82,7 @@ mod tests {
     fn pauses_grow_with_failures_and_end_with_an_answer() {
         let mut pace = Pace::new(15 * SECOND, 7);
         for round in 0..100 {
-            for pause in [15, 30, 60, 120, 240, 300, 300] {
+            for pause in [1, 15, 30, 60, 120, 240, 300, 300] {
                 about(pace.failed(None), pause * SECOND, 4);
             }
             let most = 15 * SECOND;
@@ -83,10 +91,11 @@ mod tests {
                 _ => about(pace.answered(), most, 10),
             }
         }
-        // An interval of 10 ms does not ask a server that fails 100 times in a second, and
-        // one of an hour does not ask it more often than one that answers.
-        about(Pace::new(SECOND / 100, 7).failed(None), SECOND, 4);
-        about(Pace::new(3600 * SECOND, 7).failed(None), 3600 * SECOND, 4);
+        // An interval of 10 ms does not ask a server that fails 100 times in a second.
+        let mut pace = Pace::new(SECOND / 100, 7);
+        for pause in [1, 2, 4] {
+            about(pace.failed(None), pause * SECOND, 4);
+        }
     }
 
     #[test]
@@ -94,6 +103,6 @@ mod tests {
         let mut pace = Pace::new(SECOND, 7);
         assert_eq!(pace.failed(Some(60 * SECOND)), 60 * SECOND);
         assert_eq!(pace.failed(Some(Duration::MAX)), 3600 * SECOND);
-        assert!(pace.failed(Some(Duration::ZERO)) >= 3 * SECOND);
+        about(pace.failed(Some(Duration::ZERO)), 4 * SECOND, 4);
     }
 }

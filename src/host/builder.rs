@@ -355,6 +355,10 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
             #[cfg(feature = "remote")]
             remotes,
         } = self.watched.plan(limits);
+        #[cfg(feature = "remote")]
+        for remote in &remotes {
+            remote.patience(self.load_timeout);
+        }
         let mut last_good = self.last_good;
         if let Some(last_good) = &mut last_good {
             last_good.max_bytes(limits.bytes());

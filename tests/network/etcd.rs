@@ -5,8 +5,11 @@ mod common;
 mod real_etcd;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -583,6 +586,76 @@ fn it_keeps_the_contract_of_a_detector() {
     });
 }
 
+/// Restored, restarted and written to between two questions, until the revision, the number
+/// of keys and the term are the same as before.
+#[test]
+fn g07_a_store_that_was_restored_to_the_same_revision() {
+    if !is_there() {
+        return;
+    }
+    let mut etcd = Etcd::start();
+    etcd.put("/app/a", "old");
+    let snapshot = etcd.save();
+    etcd.put("/app/a", "lost");
+    let reloader = started(polled(&etcd, "/app/").every(Duration::from_secs(5)));
+    assert_eq!(*reloader.handle().load(), "lost");
+    etcd.restore(&snapshot);
+    etcd.run();
+    etcd.waits_until_it_answers();
+    etcd.put("/other", "x");
+    sees(&reloader, "old");
+}
+
+/// The watch is right each time, though nothing changes.
+#[test]
+fn g07_the_same_value_again_and_again_does_not_wear_the_watch_out() {
+    if !is_there() {
+        return;
+    }
+    let etcd = Etcd::start();
+    let mut gateway = Gateway::to(&etcd);
+    gateway.put("/app/a", "one");
+    let reloader = started(Source::etcd([etcd.url()]).key("/app/a").every(HOUR));
+    for _ in 0..14 {
+        let asked = etcd.answers();
+        gateway.put("/app/a", "one");
+        wait_until("it is asked", || etcd.answers() > asked);
+    }
+    gateway.put("/app/a", "two");
+    sees(&reloader, "two");
+    assert_eq!(reloader.handle().load().version().get(), 2);
+}
+
+#[test]
+fn g07_the_watch_begins_again_after_trouble() {
+    if !is_there() {
+        return;
+    }
+    let mut etcd = Etcd::start();
+    etcd.put("/app/a", "one");
+    let source = Source::etcd([etcd.url()]).key("/app/a").every(HOUR);
+    let reloader = started(source.timeout(ms(300)));
+    // It hung, and whoever asked meanwhile got no answer.
+    etcd.stop();
+    reloader.reload(DEADLINE).outcome.unwrap_err();
+    etcd.go_on();
+    reloader.reload(DEADLINE).outcome.unwrap();
+    etcd.put("/app/a", "two");
+    sees(&reloader, "two");
+    // It was restarted, and nobody asked meanwhile.
+    etcd.kill();
+    etcd.run();
+    etcd.waits_until_it_answers();
+    etcd.put("/app/a", "three");
+    sees(&reloader, "three");
+    // The key was away.
+    etcd.ctl(&["del", "/app/a"]);
+    wait_until("it is stale", || !reloader.status().stale.is_empty());
+    etcd.put("/app/a", "four");
+    sees(&reloader, "four");
+    wait_until("it is healthy", || reloader.status().is_healthy());
+}
+
 /// A server that says what it likes where etcd is expected.
 fn says(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<AtomicUsize>) {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
@@ -615,10 +688,7 @@ fn g09_nonsense_is_an_error_that_says_so() {
             r#"{"header":{"revision":"7"},"kvs":[{"key":"%"}]}"#,
             "the answer is not etcd's",
         ),
-        (
-            &GOOD.replace("kvs", "kvz"),
-            "there is no key that begins so",
-        ),
+        (&GOOD.replace("kvs", "kvz"), "the answer is not etcd's"),
         (&"[".repeat(100_000), "the answer is not etcd's"),
         (&huge, "larger than the limit of 1048576 bytes"),
     ] {
@@ -642,4 +712,116 @@ fn g09_a_watch_that_always_tells_of_a_change_is_believed_less() {
     let asked = asked.load(Ordering::SeqCst);
     assert!((3..=8).contains(&asked), "asked {asked} times");
     assert!(reloader.status().is_healthy());
+}
+
+/// Answers with these bytes, and goes on with `more` until nobody listens.
+fn drips(head: &'static str, more: &'static str) -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (hung_up, is_hung_up) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let hung_up = hung_up.clone();
+            std::thread::spawn(move || serve(stream, head, more, &hung_up));
+        }
+    });
+    (url, is_hung_up)
+}
+
+fn serve(mut stream: TcpStream, head: &str, more: &str, hung_up: &Sender<()>) {
+    let mut asked = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut asked) {
+        if asked[..read].starts_with(b"POST /v3/watch") {
+            let mut ok = stream.write_all(head.as_bytes());
+            while ok.is_ok() {
+                std::thread::sleep(ms(100));
+                ok = stream.write_all(more.as_bytes());
+            }
+            let _ = hung_up.send(());
+            return;
+        }
+        if asked[..read].starts_with(b"POST") {
+            let length = GOOD.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{GOOD}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn g19_a_watch_that_never_ends_does_after_a_drop() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (url, hung_up) = drips(head, "e\r\n{\"result\":{}}\n\r\n");
+    let reloader = started(Source::etcd([url]).prefix("/app/").every(HOUR));
+    std::thread::sleep(ms(300));
+    assert!(hung_up.try_recv().is_err());
+    drop(reloader);
+    hung_up.recv_timeout(DEADLINE).unwrap();
+}
+
+/// Whoever answers may repeat what it was asked with.
+#[test]
+fn g06_what_a_server_says_is_not_shown_with_secrets() {
+    for message in ["{\"password\":\"c4nary\"}", "etcdserver: no c4nary here"] {
+        let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.server_addr());
+        std::thread::spawn(move || {
+            for request in server.incoming_requests() {
+                let text = format!("{{\"code\":2,\"message\":{message:?}}}");
+                let response = tiny_http::Response::from_string(text).with_status_code(500);
+                let _ = request.respond(response);
+            }
+        });
+        let source = Source::etcd([url]).key("x");
+        let source = source.user("me", Secret::new("c4nary".into()));
+        let error = builder(source).load().unwrap_err();
+        let said = format!("{error}{error:?}");
+        assert!(!said.contains("c4nary"), "{said}");
+    }
+}
+
+/// One of two members asks for patience, and the other one fails.
+#[test]
+fn g09_the_patience_of_one_member_is_not_that_of_all() {
+    let fails = |headers: &'static str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counts = asked.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let _ = stream.read(&mut [0; 4096]);
+                counts.fetch_add(1, Ordering::SeqCst);
+                let head = format!("HTTP/1.1 503 No\r\nConnection: close\r\n{headers}");
+                let _ = stream.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes());
+            }
+        });
+        (url, asked)
+    };
+    let (patient, asked) = fails("Retry-After: 3000\r\n");
+    let (other, _) = fails("");
+    let source = Source::etcd([patient, other]).key("x").every(ms(10));
+    let builder = builder(Source::text("below", "x")).source(source.optional());
+    let _reloader = builder.load().unwrap();
+    wait_until("it is asked again", || asked.load(Ordering::SeqCst) >= 3);
+}
+
+#[test]
+fn g09_a_load_waits_no_longer_than_it_was_told() {
+    let silent = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url)
+    };
+    let silent = [silent(), silent(), silent()];
+    let source = |url: &str| Source::etcd([url]).key("x").timeout(HOUR);
+    let mut builder = builder(source(&silent[0].1)).load_timeout(ms(200));
+    for (_, url) in &silent[1..] {
+        builder = builder.source(source(url));
+    }
+    let error = builder.load().unwrap_err().to_string();
+    assert!(
+        error.ends_with("etcd:x: it did not answer in time"),
+        "{error}"
+    );
 }

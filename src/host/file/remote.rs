@@ -81,6 +81,10 @@ impl FileDetector {
     pub(super) fn ask_remotes_first(&self) {
         for part in self.remotes() {
             part.remote.max_bytes(self.max_bytes);
+            // All are asked before one is waited for.
+            part.remote.start();
+        }
+        for part in self.remotes() {
             part.remote.first();
         }
     }

@@ -27,27 +27,43 @@ use super::std::process;
 use super::std::sync::Arc;
 use super::std::thread;
 use super::std::time::Instant;
-use super::sync::{Condvar, Mutex};
+use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::engine::{Layer, Pace};
 use crate::report::{DetectError, DetectErrorKind};
 use watch::{Hints, Watch};
 use web::Options;
 
+const NO_THREAD: &str = "there is no thread that asks; a forked child has none";
+
 /// How one kind of server is asked.
 trait Client: Send {
-    /// Asks once, for at most `max` bytes. Unless all of it is asked for, the server may say
-    /// that nothing has changed since the last answer.
-    fn ask(&mut self, all: bool, max: usize) -> Result<Answer, NoAnswer>;
+    /// Asks once.
+    fn ask(&mut self, question: &Question<'_>) -> Result<Answer, NoAnswer>;
 
     /// Returns what waits for a change of the last answer, if the server can tell of one.
     fn watch(&self) -> Option<Watch>;
 }
 
+/// What a server is asked.
+struct Question<'a> {
+    /// All of it is asked for. Otherwise the server may say that nothing has changed since
+    /// the last answer.
+    all: bool,
+    /// The most bytes that an answer may have.
+    max: usize,
+    /// Whether anybody still wants to know.
+    is_wanted: &'a dyn Fn() -> bool,
+}
+
 /// What an answer is.
 enum Answer {
     Unchanged,
-    /// All that is there.
-    Is(Vec<Layer>),
+    /// All that is there, and whether the server says that it was written since the last
+    /// answer: the same bytes can be.
+    Is {
+        layers: Vec<Layer>,
+        was_written: bool,
+    },
 }
 
 /// Why there is no answer, and when to ask again at the soonest.
@@ -87,6 +103,8 @@ pub(super) struct Remote {
 
 struct State {
     max_bytes: usize,
+    /// Until when the first load waits for the first answer.
+    patience: Option<Instant>,
     /// What it held last. `None` until it was had for the first time.
     content: Option<Vec<Layer>>,
     /// Since when it fails, and why.
@@ -150,6 +168,7 @@ impl Remote {
             client: Mutex::new(Box::new(client)),
             state: Mutex::new(State {
                 max_bytes: usize::MAX,
+                patience: None,
                 content: None,
                 failing: None,
                 revision: 0,
@@ -175,6 +194,11 @@ impl Remote {
         self.state.lock().max_bytes = bytes;
     }
 
+    /// The first load waits at most so long for the first answer.
+    pub(super) fn patience(&self, patience: Duration) {
+        self.state.lock().patience = Instant::now().checked_add(patience);
+    }
+
     /// Calls this whenever there is something new.
     pub(super) fn on_change(&self, wake: impl Fn() + Send + 'static) {
         self.state.lock().wake = Some(Box::new(wake));
@@ -189,11 +213,17 @@ impl Remote {
         self.changed.notify_all();
     }
 
-    /// Asks, and waits for the answer, if it was never asked.
-    pub(super) fn first(&self) {
-        if self.state.lock().begun == 0 {
-            self.fetch();
+    /// Waits for the first answer.
+    pub(super) fn first(self: &Arc<Self>) {
+        self.start();
+        let mut state = self.state.lock();
+        if state.thread.is_none() && state.begun == 0 {
+            // There is no thread to be had.
+            drop(state);
+            return self.fetch();
         }
+        let patience = state.patience;
+        self.wait_in(&mut state, 1, patience);
     }
 
     /// Returns what it shows now.
@@ -202,8 +232,9 @@ impl Remote {
         let state = self.state.lock();
         let layers = match (&state.content, &state.failing) {
             (Some(layers), _) => Ok(layers.clone()),
-            (None, Some(failing)) if !self.may_be_missing => Err(failing.error.clone()),
-            (None, _) => Ok(Vec::new()),
+            (None, _) if self.may_be_missing => Ok(Vec::new()),
+            (None, Some(failing)) => Err(failing.error.clone()),
+            (None, None) => Err(self.error(web::TOO_LATE)),
         };
         Shown {
             revision: state.revision,
@@ -225,8 +256,19 @@ impl Remote {
 
     /// Waits for the answer, at most for so long. Returns why it cannot be had.
     pub(super) fn wait(&self, ticket: u64, most: Duration) -> Option<DetectError> {
-        let deadline = Instant::now().checked_add(most);
         let mut state = self.state.lock();
+        self.wait_in(&mut state, ticket, Instant::now().checked_add(most));
+        if let Some(failing) = &state.failing {
+            return Some(failing.error.clone());
+        }
+        match state.answered < ticket && !state.ended {
+            true if state.thread == Some(process::id()) => Some(self.error(web::TOO_LATE)),
+            true => Some(self.error(NO_THREAD)),
+            false => None,
+        }
+    }
+
+    fn wait_in(&self, state: &mut MutexGuard<'_, State>, ticket: u64, deadline: Option<Instant>) {
         while state.answered < ticket && state.thread == Some(process::id()) && !state.ended {
             let left = deadline.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
@@ -234,10 +276,12 @@ impl Remote {
             if left.is_zero() {
                 break;
             }
-            self.changed.wait_for(&mut state, left);
+            self.changed.wait_for(state, left);
         }
-        drop(state);
-        self.stale().map(|(_, error)| error)
+    }
+
+    fn error(&self, message: &str) -> DetectError {
+        DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
     }
 
     /// Returns since when its content is not current, and why.
@@ -249,15 +293,11 @@ impl Remote {
         // Nobody asks any more: a forked child, or there was no thread to be had.
         let due = state.due.filter(|due| *due < Instant::now())?;
         let asks = state.thread == Some(process::id()) || state.ended;
-        let error = || {
-            let message = "there is no thread that asks; a forked child has none";
-            DetectError::new(DetectErrorKind::Other, self.name.clone(), message)
-        };
-        (!asks).then(|| (due, error()))
+        (!asks).then(|| (due, self.error(NO_THREAD)))
     }
 
     /// Starts the thread that asks, once.
-    fn start(self: &Arc<Self>) {
+    pub(super) fn start(self: &Arc<Self>) {
         let mut state = self.state.lock();
         // In a forked child, the locks and the connections are the parent's.
         if state.thread.is_some() || state.ended {
@@ -283,33 +323,43 @@ impl Remote {
         let hinted = state.hints.take_hint();
         state.begun += 1;
         let ticket = state.begun;
-        let max = state.max_bytes;
+        let question = Question {
+            all: anew || hinted,
+            max: state.max_bytes,
+            is_wanted: &|| !self.state.lock().ended,
+        };
         drop(state);
         let mut answer = Err(NoAnswer::other("the client panicked"));
         // The client starts threads of its own, and panics where there are none.
-        let _ = CATCH(&mut || answer = client.ask(anew || hinted, max));
+        let _ = CATCH(&mut || answer = client.ask(&question));
         let mut state = self.state.lock();
         state.answered = ticket;
         if state.ended {
             return;
         }
-        let before = state.revision;
-        let (news, retry_after) = match answer {
-            Ok(answer) => (self.take(&mut state, answer), None),
-            Err(none) => {
-                let retry_after = none.retry_after;
-                (self.fails(&mut state, none), retry_after)
-            }
+        let news_for_hints = match &answer {
+            // That there is nothing is an answer, too.
+            Err(none) if none.kind == DetectErrorKind::NotFound => Some(false),
+            Err(_) => None,
+            Ok(Answer::Unchanged) => Some(false),
+            Ok(Answer::Is { was_written, .. }) => Some(*was_written),
         };
-        let pause = match state.failing {
-            Some(_) => {
+        let retry_after = answer.as_ref().err().and_then(|none| none.retry_after);
+        let before = state.revision;
+        let news = match answer {
+            Ok(answer) => self.take(&mut state, answer),
+            Err(none) => self.fails(&mut state, none),
+        };
+        let is_new = state.revision != before;
+        let pause = match news_for_hints {
+            None => {
                 state.hints.stop();
                 state.pace.failed(retry_after)
             }
-            None => {
-                let (is_new, longest) = (state.revision != before, self.interval);
+            Some(was_written) => {
                 let hints = &mut state.hints;
-                hints.answered(hinted, is_new, longest, || client.watch());
+                let is_new = is_new || was_written;
+                hints.answered(hinted, is_new, self.interval, || client.watch());
                 state.pace.answered()
             }
         };
@@ -327,7 +377,7 @@ impl Remote {
 
     fn take(&self, state: &mut State, answer: Answer) -> News {
         // Where the bytes are the same, one copy of them is enough.
-        if let Answer::Is(layers) = answer
+        if let Answer::Is { layers, .. } = answer
             && state.content.as_ref() != Some(&layers)
         {
             state.content = Some(layers);
@@ -370,9 +420,11 @@ fn run(remote: &Arc<Remote>) {
             // Without a thread it is tried again after the next answer.
             watches = watch::start(remote);
         }
-        let left = state.due.map_or(Duration::MAX, |due| {
-            due.saturating_duration_since(Instant::now())
-        });
+        let left = match state.due {
+            Some(due) => due.saturating_duration_since(Instant::now()),
+            None if state.begun == 0 => Duration::ZERO,
+            None => Duration::MAX,
+        };
         if !left.is_zero() && !state.anew {
             remote.changed.wait_for(&mut state, left);
             continue;

@@ -27,11 +27,15 @@ pub(super) struct Hints {
     next: Option<Watch>,
     /// Grows whenever the one that waits is to stop.
     epoch: u64,
-    is_waiting: bool,
+    /// The epoch of the one that waits.
+    waiting: Option<u64>,
     /// It is asked because of a hint.
     hinted: bool,
-    /// How long to wait after a hint, because the last ones were wrong.
+    /// When the last hint came, and how long it waited because those before were wrong.
+    last: Option<Instant>,
     wrong: Option<Duration>,
+    /// The longest such wait: an interval.
+    longest: Duration,
     answered: Option<Instant>,
 }
 
@@ -52,7 +56,8 @@ impl Hints {
     }
 
     /// There is an answer. If it is new, who waits has missed it, or waits for what is known
-    /// by now, so a new wait begins.
+    /// by now, so a new wait begins. It begins at what was answered last, so that nothing is
+    /// missed in between.
     pub(super) fn answered(
         &mut self,
         hinted: bool,
@@ -61,12 +66,13 @@ impl Hints {
         watch: impl FnOnce() -> Option<Watch>,
     ) {
         self.answered = Some(Instant::now());
+        self.longest = longest.max(PAUSE);
         if is_new {
             self.wrong = None;
         } else if hinted {
-            self.wrong = Some(Retry::next_pause(self.wrong, PAUSE, longest.max(PAUSE)));
+            self.wrong = Some(Retry::next_pause(self.wrong, PAUSE, self.longest));
         }
-        if is_new || !self.is_waiting {
+        if is_new || self.waiting != Some(self.epoch) {
             self.epoch += 1;
             self.next = watch();
         }
@@ -75,8 +81,13 @@ impl Hints {
     /// Returns when to ask because of a hint that came now.
     fn due(&mut self) -> Option<Instant> {
         self.hinted = true;
-        let pause = self.wrong.unwrap_or_default();
-        let due = Instant::now().checked_add(pause)?;
+        let now = Instant::now();
+        let last = self.last.replace(now);
+        if last.is_none_or(|last| now.duration_since(last) > self.longest) {
+            // One now and then costs little, such as when connections are cut.
+            self.wrong = None;
+        }
+        let due = now.checked_add(self.wrong.unwrap_or_default())?;
         let soonest = self.answered?.checked_add(PAUSE)?;
         Some(due.max(soonest))
     }
@@ -97,7 +108,7 @@ fn run(remote: &Remote) {
             continue;
         };
         let epoch = state.hints.epoch;
-        state.hints.is_waiting = true;
+        state.hints.waiting = Some(epoch);
         drop(state);
         let is_wanted = || {
             let state = remote.state.lock();
@@ -110,7 +121,7 @@ fn run(remote: &Remote) {
             }
         });
         state = remote.state.lock();
-        state.hints.is_waiting = false;
+        state.hints.waiting = None;
         if changed && state.hints.epoch == epoch {
             let hinted = state.hints.due();
             state.due = match (state.due, hinted) {

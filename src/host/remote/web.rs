@@ -25,6 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// How long an answer may take, if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+pub(super) const TOO_LATE: &str = "it did not answer in time";
+
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -183,7 +185,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// What is said of an error. It may name the URL, so not all of them are said as they are.
 pub(super) fn in_words(error: &ureq::Error) -> NoAnswer {
     let message = match error {
-        ureq::Error::Timeout(_) => "it did not answer in time".into(),
+        ureq::Error::Timeout(_) => TOO_LATE.into(),
         ureq::Error::HostNotFound => "the host is not found".into(),
         ureq::Error::TooManyRedirects => "it redirects too often".into(),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "that is no URL".into(),
@@ -215,8 +217,8 @@ pub(super) fn name_of(url: &str) -> String {
     let (authority, after) = rest.split_at(end);
     let host = match authority.rsplit_once('@') {
         Some((_, host)) => host,
-        // A password may hold what ends an authority.
-        None if after.contains('@') && authority.contains(':') => return format!("{scheme}://…"),
+        // A user or a password may hold what ends an authority.
+        None if after.contains('@') => return format!("{scheme}://…"),
         None => authority,
     };
     let path = &after[..after.find(['?', '#']).unwrap_or(after.len())];
@@ -236,7 +238,9 @@ mod tests {
                 "https://host/app.yaml",
             ),
             ("http://a@b@host:80", "http://host:80"),
-            ("http://host/@/x", "http://host/@/x"),
+            ("http://host/@/x", "http://…"),
+            ("https://c4na/ry@host", "https://…"),
+            ("http:///me:c4nary@host", "http://…"),
             ("https://me:p#w@host/a", "https://…"),
             ("https://me:12/w@host/a", "https://…"),
             ("me:pw@host/a", "a URL without `http://`"),

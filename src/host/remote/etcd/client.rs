@@ -10,10 +10,11 @@ use super::super::super::std::format;
 use super::super::super::std::io::{self, Read};
 use super::super::super::std::prelude::rust_2024::*;
 use super::super::super::std::sync::Arc;
+use super::super::super::std::time::Instant;
 use super::super::watch::Watch;
 use super::super::web::name_of;
-use super::super::{Answer, Client, NoAnswer};
-use super::gateway::{Member, Moment, Range, Refused, moment, number, range_of};
+use super::super::{Answer, Client, NoAnswer, Question};
+use super::gateway::{Member, Moment, Range, Refused, Stamp, WatchAnswer, range_of};
 use super::{EtcdSource, Keys};
 use crate::Secret;
 use crate::engine::{Language, Layer, is_blank};
@@ -23,35 +24,48 @@ use crate::report::DetectErrorKind;
 const MOST_CONDITIONAL: u32 = 19;
 
 /// How long who watches may not notice that it is to stop.
-const NOTICE: Duration = Duration::from_secs(1);
+const NOTICE: Duration = Duration::from_secs(2);
 
 /// The line of a watch that is longer than this tells of keys that have changed.
 const LONGEST_LINE: usize = 1 << 16;
 
+/// How long one connection is watched. One that is dead may look alive.
+const LONGEST_WATCH: Duration = Duration::from_secs(60);
+
 pub(super) struct EtcdClient {
     agents: Result<Agents, NoAnswer>,
+    timeout: Duration,
     endpoints: Vec<Arc<str>>,
     /// Which of them answered last.
     at: usize,
     keys: Keys,
     range: Value,
     user: Option<(String, Secret<String>)>,
-    token: Option<Secret<String>>,
+    login: Login,
     known: Option<Known>,
     may_be_missing: bool,
     language: Option<Language>,
 }
 
+#[derive(Clone)]
 struct Agents {
     asks: Agent,
     watches: Option<Agent>,
 }
 
+/// Whether etcd knows who asks.
+enum Login {
+    Needed,
+    /// It does without users.
+    NotNeeded,
+    Token(Secret<String>),
+}
+
 /// What was read last.
 struct Known {
     moment: Moment,
-    count: usize,
-    /// How often only changes were asked for since.
+    stamps: Vec<Stamp>,
+    /// How often only the stamps were asked for since.
     used: u32,
 }
 
@@ -60,67 +74,84 @@ impl EtcdClient {
         let urls = source.endpoints.iter();
         EtcdClient {
             agents: Agents::new(source),
+            timeout: source.options.timeout,
             endpoints: urls.map(|url| url.trim_end_matches('/').into()).collect(),
             at: 0,
             keys: source.keys.clone(),
             range: range_of(&source.keys),
+            login: match source.user {
+                Some(_) => Login::Needed,
+                None => Login::NotNeeded,
+            },
             user: source.user.clone(),
-            token: None,
             known: None,
             may_be_missing: source.options.may_be_missing,
             language: source.options.language,
         }
     }
 
-    fn member(&self, at: usize) -> Result<Member, NoAnswer> {
-        let agents = self.agents.as_ref().map_err(Clone::clone)?;
-        Ok(Member {
-            agent: agents.asks.clone(),
-            url: self.endpoints[at].clone(),
-            token: self.token.clone(),
-        })
+    fn token(&self) -> Option<Secret<String>> {
+        match &self.login {
+            Login::Token(token) => Some(token.clone()),
+            _ => None,
+        }
     }
 
     /// Asks one member. Logs in first, where that is needed.
-    fn ask_at(&mut self, at: usize, all: bool, max: usize) -> Result<Answer, Refused> {
-        let was_logged_in = self.token.is_some();
-        let mut member = self.member(at)?;
+    fn ask_at(&mut self, at: usize, question: &Question<'_>) -> Result<Answer, Refused> {
+        let agents = self.agents.as_ref().map_err(Clone::clone)?;
+        let mut member = Member {
+            agent: agents.asks.clone(),
+            url: self.endpoints[at].clone(),
+            token: None,
+            deadline: Instant::now().checked_add(self.timeout),
+        };
+        let is_first = matches!(self.login, Login::Needed);
         self.log_in(&mut member)?;
-        match self.ask_member(&member, all, max) {
-            Err(Refused::Token) if was_logged_in => {
-                self.token = None;
+        match self.ask_member(&member, question) {
+            Err(Refused::Token) if !is_first && self.user.is_some() => {
+                self.login = Login::Needed;
                 self.log_in(&mut member)?;
-                self.ask_member(&member, all, max)
+                self.ask_member(&member, question)
             }
             answer => answer,
         }
     }
 
     fn log_in(&mut self, member: &mut Member) -> Result<(), Refused> {
-        if let (None, Some((name, password))) = (&self.token, &self.user) {
+        if let (Login::Needed, Some((name, password))) = (&self.login, &self.user) {
             member.token = None;
-            match member.log_in(name, password) {
-                Ok(token) => self.token = Some(token),
-                Err(Refused::NoUsers) => {}
+            self.login = match member.log_in(name, password) {
+                Ok(token) => Login::Token(token),
+                Err(Refused::NoUsers) => Login::NotNeeded,
                 Err(refused) => return Err(refused),
-            }
+            };
         }
-        member.token.clone_from(&self.token);
+        member.token = self.token();
         Ok(())
     }
 
-    fn ask_member(&mut self, member: &Member, all: bool, max: usize) -> Result<Answer, Refused> {
+    fn ask_member(&mut self, member: &Member, question: &Question<'_>) -> Result<Answer, Refused> {
         if let Some(known) = &mut self.known
-            && !all
+            && !question.all
             && known.used < MOST_CONDITIONAL
         {
             known.used += 1;
-            if known.is_still(&member.since(&self.range, known.moment.revision)?) {
+            let is_still = known.is_still(&member.stamps(&self.range, &self.keys)?);
+            if is_still && (!known.stamps.is_empty() || self.may_be_missing) {
                 return Ok(Answer::Unchanged);
             }
         }
-        let range = member.range(&self.range, max)?;
-        if range.entries.is_empty() && !self.may_be_missing {
+        let range = member.range(&self.range, &self.keys, question.max)?;
+        let before = self.known.as_ref().map(|known| &known.stamps);
+        let was_written = before != Some(&range.stamps);
+        let entries = range.entries;
+        self.known = Some(Known {
+            moment: range.moment,
+            stamps: range.stamps,
+            used: 0,
+        });
+        if entries.is_empty() && !self.may_be_missing {
             let message = match self.keys {
                 Keys::One(_) => "there is no such key",
                 Keys::Prefix(_) => "there is no key that begins so",
@@ -128,18 +159,16 @@ impl EtcdClient {
             let none = NoAnswer::of(DetectErrorKind::NotFound, message);
             return Err(Refused::Everywhere(none));
         }
-        self.known = Some(Known {
-            moment: range.moment,
-            count: range.count,
-            used: 0,
-        });
-        Ok(Answer::Is(self.layers(range)))
+        Ok(Answer::Is {
+            layers: self.layers(entries),
+            was_written,
+        })
     }
 
-    fn layers(&self, range: Range) -> Vec<Layer> {
+    fn layers(&self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<Layer> {
         let is_one = matches!(self.keys, Keys::One(_));
         let optional = is_one && self.may_be_missing;
-        let entries = range.entries.into_iter();
+        let entries = entries.into_iter();
         let entries = entries.filter(|(_, value)| !optional || !is_blank(value));
         let layer = |(key, value): (Vec<u8>, Vec<u8>)| {
             let name = format!("etcd:{}", String::from_utf8_lossy(&key));
@@ -147,81 +176,118 @@ impl EtcdClient {
         };
         entries.map(layer).collect()
     }
+
+    /// What a server says may repeat what it was asked with.
+    fn without_secrets(&self, mut none: NoAnswer) -> NoAnswer {
+        let password = self.user.as_ref().map(|(_, password)| password.clone());
+        for secret in [password, self.token()].into_iter().flatten() {
+            if !secret.expose().is_empty() && none.message.contains(secret.expose().as_str()) {
+                none.message = none.message.replace(secret.expose(), "[redacted]");
+            }
+        }
+        none
+    }
 }
 
 impl Known {
-    /// Whether an answer to "what has changed since" says "nothing". In a store that was
-    /// restored, revisions begin anew, and with another term of its leader.
+    /// Whether all keys are the same, and none was written. A store that was restored may
+    /// come to the same revision again, but its keys were written at others.
     fn is_still(&self, range: &Range) -> bool {
         let (now, then) = (range.moment, self.moment);
-        range.entries.is_empty()
-            && range.count == self.count
+        range.stamps == self.stamps
             && now.revision >= then.revision
             && (now.cluster, now.term) == (then.cluster, then.term)
     }
 }
 
 impl Client for EtcdClient {
-    fn ask(&mut self, all: bool, max: usize) -> Result<Answer, NoAnswer> {
-        let mut failed: Vec<(&str, NoAnswer)> = Vec::new();
-        let endpoints = self.endpoints.clone();
-        for turn in 0..endpoints.len() {
-            let at = (self.at + turn) % endpoints.len();
-            let none = match self.ask_at(at, all, max) {
+    fn ask(&mut self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
+        let mut failed: Vec<(Arc<str>, NoAnswer)> = Vec::new();
+        for turn in 0..self.endpoints.len() {
+            let at = (self.at + turn) % self.endpoints.len();
+            let none = match self.ask_at(at, question) {
                 Ok(answer) => {
                     self.at = at;
                     return Ok(answer);
                 }
                 Err(Refused::Here(none)) => none,
                 Err(Refused::Everywhere(none)) => {
-                    self.known = None;
-                    return Err(none);
+                    self.at = at;
+                    if none.kind == DetectErrorKind::PermissionDenied && self.user.is_some() {
+                        self.login = Login::Needed;
+                    }
+                    return Err(self.without_secrets(none));
+                }
+                Err(Refused::Token) if self.user.is_none() => {
+                    let kind = DetectErrorKind::PermissionDenied;
+                    return Err(NoAnswer::of(kind, "etcd wants a user and a password"));
                 }
                 Err(Refused::Token | Refused::NoUsers) => {
                     NoAnswer::other("etcd does not take the token that it gave")
                 }
             };
+            let none = self.without_secrets(none);
             // Whatever answers next may be another store.
             self.known = None;
-            self.token = None;
-            failed.push((&endpoints[at], none));
+            if self.user.is_some() {
+                self.login = Login::Needed;
+            }
+            failed.push((self.endpoints[at].clone(), none));
+            if !(question.is_wanted)() {
+                break;
+            }
         }
         Err(no_answer(&failed))
     }
 
     fn watch(&self) -> Option<Watch> {
-        let watches = self.agents.as_ref().ok()?.watches.as_ref()?;
+        let agents = self.agents.as_ref().ok()?;
         let member = Member {
-            agent: watches.clone(),
-            ..self.member(self.at).ok()?
+            agent: agents.watches.clone()?,
+            url: self.endpoints[self.at].clone(),
+            token: self.token(),
+            deadline: None,
         };
         let known = self.known.as_ref()?.moment.revision;
         let mut range = self.range.clone();
         range["start_revision"] = json!(known.saturating_add(1).to_string());
         Some(Box::new(move |is_wanted| {
-            let request = json!({ "create_request": range });
-            match member.post("/v3/watch", &request) {
-                Ok(answer) if answer.status() == 200 => {
-                    let mut reader = answer.into_body().into_reader();
-                    tells_of_change(&mut reader, known, is_wanted)
+            loop {
+                match watch_once(&member, &range, known, is_wanted) {
+                    Told::Over if is_wanted() => {}
+                    told => return told == Told::Change,
                 }
-                _ => false,
             }
         }))
     }
 }
 
+/// Watches over one connection, until there is something to say of it.
+fn watch_once(member: &Member, range: &Value, known: u64, is_wanted: &dyn Fn() -> bool) -> Told {
+    let request = json!({ "create_request": range });
+    match member.post("/v3/watch", &request) {
+        Ok(answer) if answer.status() == 200 => {
+            let mut reader = answer.into_body().into_reader();
+            tells_of_change(&mut reader, known, is_wanted)
+        }
+        _ => Told::Nothing,
+    }
+}
+
 /// Returns what is said where no member answers.
-fn no_answer(failed: &[(&str, NoAnswer)]) -> NoAnswer {
+fn no_answer(failed: &[(Arc<str>, NoAnswer)]) -> NoAnswer {
     match failed {
         [] => NoAnswer::other("no endpoint is given"),
         [(_, first), ..] => {
             let each = failed
                 .iter()
                 .map(|(url, none)| format!("{}: {}", name_of(url), none.message));
+            let pauses = failed.iter().map(|(_, none)| none.retry_after);
             NoAnswer {
+                kind: first.kind,
                 message: each.collect::<Vec<_>>().join("; "),
-                ..first.clone()
+                // As soon as one of them may be asked again.
+                retry_after: pauses.map(Option::unwrap_or_default).min(),
             }
         }
     }
@@ -230,15 +296,14 @@ fn no_answer(failed: &[(&str, NoAnswer)]) -> NoAnswer {
 impl Agents {
     fn new(source: &EtcdSource) -> Result<Self, NoAnswer> {
         let timeout = source.options.timeout;
-        let asks = source
-            .options
-            .agent(|config| config.timeout_global(Some(timeout)).max_redirects(0))?;
+        let asks = source.options.agent(|config| config.max_redirects(0))?;
         let watches = source.watches.then(|| {
             source.options.agent(|config| {
                 config
+                    .timeout_resolve(Some(timeout))
                     .timeout_connect(Some(timeout))
                     .timeout_recv_response(Some(timeout))
-                    .timeout_per_read(Some(NOTICE))
+                    .timeout_per_read(Some(NOTICE.min(timeout)))
                     .max_redirects(0)
             })
         });
@@ -247,31 +312,52 @@ impl Agents {
     }
 }
 
-/// Reads what a watch tells, line by line, until one of them tells of a change.
-fn tells_of_change(reader: &mut dyn Read, known: u64, is_wanted: &dyn Fn() -> bool) -> bool {
+/// What a watch told.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// There is a change, or there may be one.
+    Change,
+    /// It has lasted long enough.
+    Over,
+    /// It cannot tell.
+    Nothing,
+}
+
+/// Reads what a watch tells, line by line, until one of them tells of a change. A watch that
+/// had begun and was cut off may have missed one.
+fn tells_of_change(reader: &mut dyn Read, known: u64, is_wanted: &dyn Fn() -> bool) -> Told {
+    let begun = Instant::now();
     let mut line = Vec::new();
     let mut buffer = [0; 4096];
-    loop {
+    let mut cut_off = Told::Nothing;
+    while is_wanted() {
+        if begun.elapsed() > LONGEST_WATCH {
+            return Told::Over;
+        }
         let read = match reader.read(&mut buffer) {
-            Ok(0) => return false,
+            Ok(0) => return cut_off,
             Ok(read) => &buffer[..read],
-            Err(error) if is_pause(&error) && is_wanted() => continue,
-            Err(_) => return false,
+            Err(error) if is_pause(&error) => continue,
+            Err(_) => return cut_off,
         };
         for byte in read {
             match byte {
                 b'\n' => match tells(&line, known) {
-                    Tells::Nothing => line.clear(),
-                    Tells::Change => return true,
-                    Tells::End => return false,
+                    Tells::Nothing => {
+                        line.clear();
+                        cut_off = Told::Change;
+                    }
+                    Tells::Change => return Told::Change,
+                    Tells::End => return Told::Nothing,
                 },
                 _ => line.push(*byte),
             }
         }
         if line.len() > LONGEST_LINE {
-            return true;
+            return Told::Change;
         }
     }
+    Told::Nothing
 }
 
 fn is_pause(error: &io::Error) -> bool {
@@ -288,16 +374,15 @@ enum Tells {
 
 /// Returns what one line tells.
 fn tells(line: &[u8], known: u64) -> Tells {
-    let Ok(line) = serde_json::from_slice::<Value>(line) else {
+    let Ok(WatchAnswer { result }) = serde_json::from_slice(line) else {
         return Tells::End;
     };
-    let result = &line["result"];
-    let is_compacted = number(&result["compact_revision"]) > Some(0);
+    let is_compacted = result.compact_revision > 0;
     // A store that was restored would be silent until it comes to the revision that is known.
-    let is_restored = moment(&result["header"]).is_some_and(|now| now.revision < known);
+    let is_restored = (1..known).contains(&result.header.revision);
     match () {
-        () if is_compacted || is_restored || result["events"].is_array() => Tells::Change,
-        () if result["canceled"] == true || !result.is_object() => Tells::End,
+        () if is_compacted || is_restored || !result.events.is_empty() => Tells::Change,
+        () if result.canceled => Tells::End,
         () => Tells::Nothing,
     }
 }
@@ -328,9 +413,21 @@ mod tests {
     #[test]
     fn g04_a_line_without_an_end_is_bounded() {
         let wanted = || true;
-        assert!(tells_of_change(&mut io::repeat(b'x'), 7, &wanted));
-        assert!(!tells_of_change(&mut io::empty(), 7, &wanted));
-        let mut lines = &b"{\"result\":{}}\n{\"result\":{\"events\":[]}}\n"[..];
-        assert!(tells_of_change(&mut lines, 7, &wanted));
+        let told = |mut text: &[u8]| tells_of_change(&mut text, 7, &wanted);
+        assert_eq!(
+            tells_of_change(&mut io::repeat(b'x'), 7, &wanted),
+            Told::Change
+        );
+        assert_eq!(told(b""), Told::Nothing);
+        assert_eq!(
+            told(b"{\"result\":{}}\n{\"result\":{\"events\":[{}]}}\n"),
+            Told::Change
+        );
+        // It had begun, and was cut off.
+        assert_eq!(told(b"{\"result\":{}}\n"), Told::Change);
+        assert_eq!(
+            tells_of_change(&mut io::repeat(b'\n'), 7, &|| false),
+            Told::Nothing
+        );
     }
 }

@@ -3,6 +3,8 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use ureq::http::Request;
 use ureq::{Agent, Body};
@@ -10,6 +12,7 @@ use ureq::{Agent, Body};
 use super::super::super::std::format;
 use super::super::super::std::prelude::rust_2024::*;
 use super::super::super::std::sync::Arc;
+use super::super::super::std::time::Instant;
 use super::super::NoAnswer;
 use super::super::web::{self, in_words, read, too_large, with_header};
 use super::Keys;
@@ -23,20 +26,99 @@ const MOST_KEYS: usize = 1000;
 const OVERHEAD: usize = 1 << 20;
 
 /// Where an answer stands in the history of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub(super) struct Moment {
+    #[serde(rename = "cluster_id", deserialize_with = "number")]
     pub(super) cluster: u64,
+    #[serde(rename = "raft_term", deserialize_with = "number")]
     pub(super) term: u64,
+    #[serde(deserialize_with = "number")]
     pub(super) revision: u64,
 }
 
-/// Keys at one moment.
+/// When a key was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    key: Vec<u8>,
+    created: u64,
+    modified: u64,
+    version: u64,
+}
+
+/// Keys at one moment, in byte order.
+#[derive(Debug)]
 pub(super) struct Range {
     pub(super) moment: Moment,
-    /// How many there are, of which not all need be in `entries`.
-    pub(super) count: usize,
-    /// In byte order of the keys.
+    pub(super) stamps: Vec<Stamp>,
     pub(super) entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The answer to a question for keys.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RangeAnswer {
+    header: Moment,
+    kvs: Vec<KeyValue>,
+    more: bool,
+    #[serde(deserialize_with = "number")]
+    count: u64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeyValue {
+    key: String,
+    #[serde(deserialize_with = "number")]
+    create_revision: u64,
+    #[serde(deserialize_with = "number")]
+    mod_revision: u64,
+    #[serde(deserialize_with = "number")]
+    version: u64,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct LoginAnswer {
+    token: String,
+}
+
+/// A line of the answer to a watch.
+#[derive(Deserialize)]
+pub(super) struct WatchAnswer {
+    pub(super) result: WatchResult,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WatchResult {
+    pub(super) header: Moment,
+    pub(super) canceled: bool,
+    #[serde(deserialize_with = "number")]
+    pub(super) compact_revision: u64,
+    pub(super) events: Vec<IgnoredAny>,
+}
+
+/// An error of etcd's. Its codes are gRPC's.
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    message: String,
+    #[serde(default)]
+    code: u64,
+}
+
+/// Reads a number, which is a text, or a number.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Number(u64),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Text(text) => text.parse().map_err(D::Error::custom),
+        Written::Number(number) => Ok(number),
+    }
 }
 
 /// Why a member gave no answer.
@@ -89,34 +171,44 @@ pub(super) struct Member {
     pub(super) agent: Agent,
     pub(super) url: Arc<str>,
     pub(super) token: Option<Secret<String>>,
+    /// When all of its answers have to be there.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Member {
-    /// Reads whole keys, of at most `max` bytes together.
-    pub(super) fn range(&self, keys: &Value, max: usize) -> Result<Range, Refused> {
-        let mut request = keys.clone();
-        request["limit"] = json!(MOST_KEYS + 1);
+    /// Reads keys with their values, of at most `max` bytes together.
+    pub(super) fn range(&self, range: &Value, keys: &Keys, max: usize) -> Result<Range, Refused> {
         let most = max.saturating_add(max / 2).saturating_add(OVERHEAD);
-        let range = range_in(&self.ask("/v3/kv/range", &request, most, max)?)?;
-        if range.count > MOST_KEYS {
-            let message = format!("more than {MOST_KEYS} keys");
-            return Err(NoAnswer::of(DetectErrorKind::TooLarge, message).into());
-        }
+        let range = self.keys(range.clone(), keys, most, max)?;
         let bytes = range.entries.iter().map(|(_, value)| value.len());
         if bytes.sum::<usize>() > max {
-            return Err(too_large(max).into());
+            return Err(Refused::Everywhere(too_large(max)));
         }
         Ok(range)
     }
 
-    /// Asks how many keys there are, and for the name of one that has changed after a
-    /// revision.
-    pub(super) fn since(&self, keys: &Value, revision: u64) -> Result<Range, Refused> {
-        let mut request = keys.clone();
-        request["min_mod_revision"] = json!(revision.saturating_add(1).to_string());
+    /// Reads when the keys were written, without their values.
+    pub(super) fn stamps(&self, range: &Value, keys: &Keys) -> Result<Range, Refused> {
+        let mut request = range.clone();
         request["keys_only"] = json!(true);
-        request["limit"] = json!(1);
-        range_in(&self.ask("/v3/kv/range", &request, OVERHEAD, OVERHEAD)?)
+        self.keys(request, keys, OVERHEAD, OVERHEAD)
+    }
+
+    fn keys(
+        &self,
+        mut request: Value,
+        keys: &Keys,
+        most: usize,
+        max: usize,
+    ) -> Result<Range, Refused> {
+        request["limit"] = json!(MOST_KEYS + 1);
+        let answer: RangeAnswer = self.ask("/v3/kv/range", &request, most, max)?;
+        if answer.more || answer.kvs.len() > MOST_KEYS {
+            let message = format!("more than {MOST_KEYS} keys");
+            let none = NoAnswer::of(DetectErrorKind::TooLarge, message);
+            return Err(Refused::Everywhere(none));
+        }
+        range_in(answer, keys).ok_or_else(not_etcd)
     }
 
     /// Returns a token for a user.
@@ -126,22 +218,27 @@ impl Member {
         password: &Secret<String>,
     ) -> Result<Secret<String>, Refused> {
         let request = json!({ "name": name, "password": password.expose() });
-        let answer = self.ask("/v3/auth/authenticate", &request, OVERHEAD, OVERHEAD)?;
-        match answer["token"].as_str() {
-            Some(token) => Ok(Secret::new(token.into())),
-            None => Err(not_etcd()),
-        }
+        let path = "/v3/auth/authenticate";
+        let answer: LoginAnswer = self.ask(path, &request, OVERHEAD, OVERHEAD)?;
+        Ok(Secret::new(answer.token))
     }
 
-    fn ask(&self, path: &str, request: &Value, most: usize, max: usize) -> Result<Value, Refused> {
+    fn ask<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &Value,
+        most: usize,
+        max: usize,
+    ) -> Result<A, Refused> {
         let (parts, body) = self.post(path, request)?.into_parts();
         let status = parts.status.as_u16();
         let bytes = read(&parts.headers, body, most, max)?;
-        match (status, serde_json::from_slice(&bytes)) {
-            (200, Ok(answer)) => Ok(answer),
-            (200, Err(_)) => Err(not_etcd()),
-            (_, Ok(error)) if error["message"].is_string() => Err(refused(&error)),
-            _ => {
+        if status == 200 {
+            return serde_json::from_slice(&bytes).map_err(|_| not_etcd());
+        }
+        match serde_json::from_slice::<ErrorAnswer>(&bytes) {
+            Ok(error) => Err(refused(&error, status)),
+            Err(_) => {
                 let mut none = web::refused(status, &parts.headers);
                 none.message += "; is this etcd, 3.4 or later?";
                 Err(none.into())
@@ -161,7 +258,12 @@ impl Member {
             head = with_header(head, "Authorization", token)?;
         }
         let request = head.body(request.to_string());
-        let request = request.map_err(|error| in_words(&error.into()))?;
+        let mut request = request.map_err(|error| in_words(&error.into()))?;
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let config = self.agent.configure_request(request);
+            request = config.timeout_global(Some(left)).build();
+        }
         self.agent.run(request).map_err(|error| in_words(&error))
     }
 }
@@ -170,72 +272,54 @@ fn not_etcd() -> Refused {
     NoAnswer::other("the answer is not etcd's").into()
 }
 
-/// Returns a number of an answer. One that is zero is left out there.
-pub(super) fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Null => Some(0),
-        Value::String(text) => text.parse().ok(),
-        value => value.as_u64(),
+/// Returns what an answer holds, if it can be an answer to what was asked.
+fn range_in(answer: RangeAnswer, keys: &Keys) -> Option<Range> {
+    let count = answer.kvs.len() as u64;
+    let mut range = Range {
+        moment: answer.header,
+        stamps: Vec::new(),
+        entries: Vec::new(),
+    };
+    for one in answer.kvs {
+        let key = BASE64.decode(one.key).ok()?;
+        let value = BASE64.decode(one.value).ok()?;
+        range.stamps.push(Stamp {
+            key: key.clone(),
+            created: one.create_revision,
+            modified: one.mod_revision,
+            version: one.version,
+        });
+        range.entries.push((key, value));
     }
-}
-
-pub(super) fn moment(header: &Value) -> Option<Moment> {
-    let moment = Moment {
-        cluster: number(&header["cluster_id"])?,
-        term: number(&header["raft_term"])?,
-        revision: number(&header["revision"])?,
-    };
+    let are_asked_for = range.entries.iter().all(|(key, _)| keys.has(key));
+    let mut pairs = range.entries.windows(2);
+    let are_in_order = pairs.all(|pair| matches!(pair, [(a, _), (b, _)] if a < b));
     // A store begins with revision 1.
-    (moment.revision > 0).then_some(moment)
+    let is_whole = count == answer.count && range.moment.revision > 0;
+    (is_whole && are_asked_for && are_in_order).then_some(range)
 }
 
-fn range_in(answer: &Value) -> Result<Range, Refused> {
-    let none = Vec::new();
-    let keys = match &answer["kvs"] {
-        Value::Null => &none,
-        Value::Array(keys) => keys,
-        _ => return Err(not_etcd()),
-    };
-    let entries: Option<Vec<_>> = keys.iter().map(entry_in).collect();
-    let (moment, count) = (moment(&answer["header"]), number(&answer["count"]));
-    let (Some(moment), Some(count), Some(mut entries)) = (moment, count, entries) else {
-        return Err(not_etcd());
-    };
-    entries.sort();
-    Ok(Range {
-        moment,
-        count: usize::try_from(count).unwrap_or(usize::MAX),
-        entries,
-    })
-}
-
-fn entry_in(entry: &Value) -> Option<(Vec<u8>, Vec<u8>)> {
-    let bytes = |value: &Value| match value {
-        Value::Null => Some(Vec::new()),
-        value => BASE64.decode(value.as_str()?).ok(),
-    };
-    Some((bytes(&entry["key"])?, bytes(&entry["value"])?))
-}
-
-/// What an error of etcd's means. Its codes are gRPC's.
-fn refused(error: &Value) -> Refused {
-    let message = error["message"].as_str().unwrap_or_default();
+/// What an error of etcd's means.
+fn refused(error: &ErrorAnswer, status: u16) -> Refused {
+    let message = &error.message;
     let says = |words| message.contains(words);
     let denied = |message| {
         let none = NoAnswer::of(DetectErrorKind::PermissionDenied, message);
         Refused::Everywhere(none)
     };
-    match error["code"].as_u64() {
+    match error.code {
         _ if says("authentication is not enabled") => Refused::NoUsers,
         _ if says("authentication failed") => denied("etcd rejects the user or the password"),
-        _ if says("user name is empty") => denied("etcd wants a user and a password"),
+        _ if says("user name is empty") => Refused::Token,
         _ if says("invalid auth token") || says("revision of auth store is old") => Refused::Token,
-        Some(16) => Refused::Token,
-        Some(7) => denied("the user may not read these keys"),
-        _ => {
+        16 => Refused::Token,
+        7 => denied("the user may not read these keys"),
+        // Who else answers may repeat what it was asked with.
+        _ if message.starts_with("etcdserver: ") => {
             let short: String = message.chars().take(200).collect();
             NoAnswer::other(format!("etcd says: {short}")).into()
         }
+        code => NoAnswer::other(format!("etcd answered {status}, code {code}")).into(),
     }
 }
 
@@ -252,26 +336,41 @@ mod tests {
         assert_eq!(end_of("\u{10ffff}"), b"\xf4\x8f\xbf\xc0");
     }
 
+    fn read(answer: &Value) -> Option<Range> {
+        let answer = serde_json::from_value(answer.clone()).ok()?;
+        range_in(answer, &Keys::Prefix("a".into()))
+    }
+
     #[test]
     fn g04_an_answer_that_is_not_etcds_is_none() {
         let header = json!({ "revision": "7", "raft_term": "2", "cluster_id": "1" });
-        let good = json!({ "header": header, "count": "1",
-            "kvs": [{ "key": "YQ==", "value": "Yg==" }] });
-        let range = range_in(&good).ok().unwrap();
-        assert_eq!(range.entries, [(b"a".to_vec(), b"b".to_vec())]);
-        assert_eq!((range.count, range.moment.revision), (1, 7));
+        let (a, ab) = (
+            json!({ "key": "YQ==", "value": "Yg==" }),
+            json!({ "key": "YWI=" }),
+        );
+        let answer =
+            |kvs: Value, count: &str| json!({ "header": header, "count": count, "kvs": kvs });
+        let range = read(&answer(json!([a, ab]), "2")).unwrap();
+        let entries = [(b"a".to_vec(), b"b".to_vec()), (b"ab".to_vec(), Vec::new())];
+        assert_eq!(range.entries, entries);
+        assert_eq!(range.moment.revision, 7);
+        assert!(read(&json!({ "header": header })).is_some());
         for bad in [
             json!(null),
-            json!([]),
             json!({}),
             json!({ "header": {} }),
             json!({ "header": { "revision": "-1" } }),
-            json!({ "header": header, "kvs": {} }),
-            json!({ "header": header, "kvs": [1] , "count": "x" }),
-            json!({ "header": header, "kvs": [{ "key": "?" }] }),
-            json!({ "header": header, "kvs": [{ "key": "YQ==", "value": 1 }] }),
+            answer(json!({}), "0"),
+            answer(json!([1]), "1"),
+            answer(json!([{ "key": "?" }]), "1"),
+            answer(json!([{ "key": "YQ==", "value": 1 }]), "1"),
+            // Half of it, the same twice, in no order, or not asked for.
+            answer(json!([a]), "2"),
+            answer(json!([a, a]), "2"),
+            answer(json!([ab, a]), "2"),
+            answer(json!([{ "key": "Yg==" }]), "1"),
         ] {
-            assert!(range_in(&bad).is_err(), "{bad}");
+            assert!(read(&bad).is_none(), "{bad}");
         }
     }
 }

@@ -62,6 +62,14 @@ enum Keys {
 }
 
 impl Keys {
+    /// Whether a key is one of them.
+    fn has(&self, key: &[u8]) -> bool {
+        match self {
+            Keys::One(one) => key == one.as_bytes(),
+            Keys::Prefix(prefix) => key.starts_with(prefix.as_bytes()),
+        }
+    }
+
     /// Returns what they are called in messages.
     fn name(&self) -> String {
         match self {
@@ -77,24 +85,31 @@ impl Keys {
 /// at one revision: of a transaction, all is seen or nothing. The language of a document is
 /// that of the end of its key (`.json`, `.toml`; YAML if it ends in nothing that is known).
 ///
-/// A thread of its own asks, until the reloader is dropped: whether there is a key of a
-/// later revision, and if so, for all of them. A lower revision, another cluster or another
-/// term of its leader (the store was restored), an error before, and every 20th time: all
-/// are read again. What decides is the content: the same bytes again are no change. A second
-/// thread watches the keys, as a hint to ask at once; without it, a change is seen within
-/// the interval. The first load waits for the first answer, and a reload waits for an answer
+/// A thread of its own asks, until the reloader is dropped: at which revisions the keys were
+/// written, and if anything about that is new, for all of them. A lower revision, another
+/// cluster or another term of its leader (the store was restored), an error before, and
+/// every 20th time: all are read again. What decides is the content: the same bytes again
+/// are no change. A second thread watches the keys, as a hint to ask at once, and so does
+/// the end of its connection; without it, a change is seen within the interval. It ends
+/// within 2 s after the reloader is dropped. The first load waits for the first answer, and a reload waits for an answer
 /// to a question of its own; polls take what the thread has read, and never wait.
 ///
 /// Reads are linearizable: a member that is cut off from the majority does not answer. The
 /// endpoints are tried in turn, beginning with the one that answered last, each for the
 /// [`timeout`](EtcdSource::timeout). While none answers, the last content stays in force,
 /// other sources go on to be read, and [`Status::stale`](crate::Status::stale) says so; they
-/// are asked again after growing pauses, up to a quarter shorter by chance, at most 5 min.
+/// are asked again after a second, then after pauses that grow from the interval (at most
+/// 15 s) to 5 min, up to a quarter shorter by chance, and not before one of them allows it by
+/// its `Retry-After` (at most an hour). That there is no key is an answer: it is asked again
+/// after the interval.
 /// Where there is no content yet, this is an error like that of a missing file.
 ///
 /// Certificates are checked against the roots of Mozilla, or those of
 /// [`ca_certificate`](EtcdSource::ca_certificate). A proxy is taken from `HTTPS_PROXY`,
 /// `HTTP_PROXY` or `ALL_PROXY`. A forked child does not ask, and says so in `stale`.
+///
+/// At the log level `TRACE`, `ureq` shows all that goes over the wire, with tokens: keep its
+/// targets `ureq` and `ureq_proto` off there.
 #[must_use]
 pub struct EtcdSource {
     endpoints: Vec<String>,

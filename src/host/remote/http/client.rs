@@ -14,7 +14,7 @@ use super::super::super::std::time::{Instant, SystemTime};
 use super::super::super::std::vec;
 use super::super::watch::Watch;
 use super::super::web::{in_words, read, refused, with_header};
-use super::super::{Answer, Client, NoAnswer};
+use super::super::{Answer, Client, NoAnswer, Question};
 use super::HttpSource;
 use crate::Secret;
 use crate::engine::{Language, is_blank};
@@ -49,6 +49,8 @@ struct Asker {
 struct Validators {
     etag: Option<String>,
     modified: Option<String>,
+    /// The document may change again under these: they prove nothing, and are for hints.
+    is_young: bool,
     /// How often that was done since the whole document was sent.
     used: u32,
 }
@@ -75,9 +77,9 @@ impl HttpClient {
 }
 
 impl Client for HttpClient {
-    fn ask(&mut self, all: bool, max: usize) -> Result<Answer, NoAnswer> {
+    fn ask(&mut self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
         let asker = self.asker.as_ref().map_err(Clone::clone)?;
-        let conditions = match all {
+        let conditions = match question.all {
             true => Vec::new(),
             false => self.validators.next(),
         };
@@ -87,18 +89,27 @@ impl Client for HttpClient {
             304 if !conditions.is_empty() => return Ok(Answer::Unchanged),
             404 | 410 if self.may_be_missing => {
                 self.validators = Validators::default();
-                return Ok(Answer::Is(Vec::new()));
+                return Ok(Answer::Is {
+                    layers: Vec::new(),
+                    was_written: false,
+                });
             }
             status => return Err(refused(status, &parts.headers)),
         }
-        let bytes = read(&parts.headers, body, max, max)?;
-        self.validators = Validators::of(&parts.headers);
+        let bytes = read(&parts.headers, body, question.max, question.max)?;
+        let validators = Validators::of(&parts.headers);
+        let was_written = !validators.are_those_of(&self.validators);
+        self.validators = validators;
         let says_something = !self.may_be_missing || !is_blank(&bytes);
         let layer = || document(self.name.clone(), bytes, self.language, self.may_be_missing);
-        Ok(Answer::Is(match says_something {
+        let layers = match says_something {
             true => vec![layer()],
             false => Vec::new(),
-        }))
+        };
+        Ok(Answer::Is {
+            layers,
+            was_written,
+        })
     }
 
     fn watch(&self) -> Option<Watch> {
@@ -170,20 +181,22 @@ impl Validators {
             let sent = time(header::DATE).unwrap_or_else(SystemTime::now);
             sent.duration_since(modified).unwrap_or_default()
         };
-        match time(header::LAST_MODIFIED) {
-            Some(modified) if age(modified) < YOUNG => Validators::default(),
-            _ => Validators {
-                etag: text(header::ETAG),
-                modified: text(header::LAST_MODIFIED),
-                used: 0,
-            },
+        Validators {
+            etag: text(header::ETAG),
+            modified: text(header::LAST_MODIFIED),
+            is_young: time(header::LAST_MODIFIED).is_some_and(|time| age(time) < YOUNG),
+            used: 0,
         }
+    }
+
+    fn are_those_of(&self, other: &Validators) -> bool {
+        (&self.etag, &self.modified) == (&other.etag, &other.modified)
     }
 
     /// Returns the headers for the next question. Now and then there are none, so that all
     /// of the document is sent.
     fn next(&mut self) -> Conditions {
-        if self.used >= MOST_CONDITIONAL {
+        if self.used >= MOST_CONDITIONAL || self.is_young {
             return Vec::new();
         }
         self.used += 1;

@@ -32,16 +32,20 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 ///
 /// While the server cannot be reached, or answers with an error, its last content stays in
 /// force, other sources go on to be read, and
-/// [`Status::stale`](crate::Status::stale) says so. It is asked again after growing pauses, up
-/// to a quarter shorter by chance, and not before the time that a `Retry-After` says (at
-/// most an hour). Where there is no content yet, this is an error like that of a missing
-/// file.
+/// [`Status::stale`](crate::Status::stale) says so. It is asked again after a second, then
+/// after pauses that grow from the interval (at most 15 s) to 5 min, up to a quarter shorter
+/// by chance, and not before the time that a `Retry-After` says (at most an hour). "Not
+/// found" is an answer, and is asked again after the interval. Where there is no content
+/// yet, this is an error like that of a missing file.
 ///
 /// Certificates are checked against the roots of Mozilla, or those of
 /// [`ca_certificate`](HttpSource::ca_certificate). At most five redirects are
 /// followed, from `https` to `https` only; where a header was given, none is, for it would
 /// be sent to another server. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` or
 /// `ALL_PROXY`. A forked child does not ask, and says so in `stale`.
+///
+/// At the log level `TRACE`, `ureq` shows all that goes over the wire, with tokens: keep its
+/// targets `ureq` and `ureq_proto` off there.
 #[must_use]
 pub struct HttpSource {
     url: String,
