@@ -63,7 +63,7 @@ fn lines(engine: &Engine<State>) -> Vec<String> {
 }
 
 #[test]
-fn g01_what_was_built_is_read_with_the_configuration_it_came_from() {
+fn g01_what_was_built_is_read_with_its_configuration() {
     let (factory, mut script) = (Factory::default(), Script::default());
     let mut engine = building(&factory);
     for (at, text) in ["1", "2"].into_iter().enumerate() {
@@ -77,7 +77,7 @@ fn g01_what_was_built_is_read_with_the_configuration_it_came_from() {
 }
 
 #[test]
-fn g02_nothing_is_built_from_what_is_refused() {
+fn g02_nothing_is_built_from_what_is_rejected() {
     let (factory, mut script) = (Factory::default(), Script::default());
     let mut engine = building(&factory).validate(|built, report| {
         if built.state.of == 7 {
@@ -102,7 +102,7 @@ fn g02_nothing_is_built_from_what_is_refused() {
 }
 
 #[test]
-fn g11_what_cannot_be_built_is_refused_told_once_and_tried_again() {
+fn g11_what_cannot_be_built_is_tried_again() {
     let (factory, mut script) = (Factory::default(), Script::default());
     let (number, make) = (Number::default(), factory.clone());
     let mut engine = engine(&number).build(move |config| make.make(config));
@@ -235,7 +235,7 @@ impl Sees {
 }
 
 #[test]
-fn g14_listeners_from_before_see_the_configuration_and_later_ones_the_state() {
+fn g14_earlier_listeners_see_what_later_ones_do_not() {
     let (factory, mut script, journal) =
         (Factory::default(), Script::default(), Journal::default());
     let make = factory.clone();
@@ -278,7 +278,7 @@ fn g14_listeners_from_before_see_the_configuration_and_later_ones_the_state() {
 }
 
 #[test]
-fn g10_an_edit_that_changes_no_value_builds_nothing_if_that_was_asked_for() {
+fn g10_an_edit_that_changes_no_value_builds_nothing() {
     let (factory, mut script) = (Factory::default(), Script::default());
     let make = factory.clone();
     let mut engine = engine(&Number::default())

@@ -14,7 +14,7 @@ use steadyconf::source::FileDetector;
 use steadyconf::testing::{Subject, detector_contract};
 
 #[test]
-fn the_file_detector_keeps_the_contract_however_the_file_is_saved() {
+fn the_file_detector_keeps_the_contract() {
     for by_rename in [false, true] {
         for settle in [Duration::ZERO, Duration::from_millis(100)] {
             let folder = tempfile::tempdir().unwrap();

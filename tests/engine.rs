@@ -133,7 +133,7 @@ fn g03_a_panic_costs_the_document_and_nothing_else() {
 }
 
 #[test]
-fn g03_a_listener_that_panics_or_fails_does_not_keep_the_others_from_being_called() {
+fn g03_a_listener_that_panics_does_not_stop_the_others() {
     for (fails_in, panics_in) in [(Some("commit"), None), (None, Some("commit"))] {
         let journal = Journal::default();
         let mut bad = Noting::new("bad", &journal);
@@ -194,7 +194,7 @@ impl Listener<u32> for FailsUnprintably {
 }
 
 #[test]
-fn g03_an_error_that_panics_when_it_is_printed_is_an_error_all_the_same() {
+fn g03_an_error_that_panics_when_printed_is_an_error() {
     let journal = Journal::default();
     let mut engine = engine(&Number::default())
         .listener("a", Noting::new("a", &journal))
@@ -331,7 +331,7 @@ fn g10_the_same_bytes_make_no_version() {
 }
 
 #[test]
-fn g10_other_bytes_of_an_equal_value_make_no_version_if_that_was_asked_for() {
+fn g10_other_bytes_of_an_equal_value_make_no_version() {
     let journal = Journal::default();
     let number = Number::default();
     let mut engine = engine(&number)
@@ -388,7 +388,7 @@ fn g10_a_then_bad_then_a_ends_healthy_at_the_version_of_a() {
 }
 
 #[test]
-fn g11_rejected_content_is_parsed_and_reported_once_but_said_at_every_look() {
+fn g11_rejected_content_is_parsed_and_reported_once() {
     let number = Number::default();
     let mut engine = engine(&number);
     let mut script = Script::default();
@@ -454,7 +454,7 @@ fn g14_everyone_prepares_then_everyone_commits_in_order() {
 }
 
 #[test]
-fn g14_after_a_veto_nothing_is_visible_and_the_prepared_ones_undo_in_reverse() {
+fn g14_after_a_veto_the_prepared_ones_abort_in_reverse() {
     for (fails_in, panics_in) in [(Some("prepare"), None), (None, Some("prepare"))] {
         let journal = Journal::default();
         let mut bad = Noting::new("bad", &journal);
@@ -488,7 +488,7 @@ fn g14_after_a_veto_nothing_is_visible_and_the_prepared_ones_undo_in_reverse() {
 }
 
 #[test]
-fn g11_a_vetoed_candidate_is_offered_again_at_growing_intervals_under_new_versions() {
+fn g11_a_vetoed_candidate_is_tried_again_with_pauses() {
     let journal = Journal::default();
     let mut bad = Noting::new("bad", &journal);
     bad.fails_in = Some("prepare");
@@ -527,7 +527,7 @@ fn g11_a_vetoed_candidate_is_offered_again_at_growing_intervals_under_new_versio
 }
 
 #[test]
-fn a_long_interval_is_a_long_pause_after_a_veto_and_asking_does_not_lengthen_it() {
+fn a_long_interval_is_a_long_pause_after_a_veto() {
     let journal = Journal::default();
     let mut bad = Noting::new("bad", &journal);
     bad.fails_in = Some("prepare");
@@ -582,7 +582,7 @@ fn settling_is_looked_at_when_it_asks_for_it() {
 }
 
 #[test]
-fn g20_a_source_that_never_holds_still_is_told_once_and_so_is_its_end() {
+fn g20_a_restless_source_is_reported_once() {
     let mut engine = engine(&Number::default());
     let mut script = Script::default();
     engine.apply(doc("1"), ms(0));
@@ -626,7 +626,7 @@ fn g06_debug_of_what_may_hold_secrets_leaves_values_out() {
 }
 
 #[test]
-fn g07_what_waits_for_a_retry_makes_no_loop_spin_while_the_source_is_away() {
+fn g07_what_waits_for_a_retry_makes_no_loop_spin() {
     let mut script = Script::default();
     let mut engine = engine(&Number::default()).build(|config| match config {
         2 => Err("down"),

@@ -68,7 +68,7 @@ impl World {
 }
 
 #[test]
-fn g18_a_start_from_the_last_known_good_is_told_and_ends_with_the_source() {
+fn g18_a_start_from_the_last_known_good_is_reported() {
     // The source is back with the very same, with something else, and with
     // something else that is bad at first.
     for (shows, version) in [("7", 1), ("8", 2), ("bad", 1)] {
@@ -101,7 +101,7 @@ fn g18_a_start_from_the_last_known_good_is_told_and_ends_with_the_source() {
 }
 
 #[test]
-fn g18_a_refused_source_starts_from_it_too_and_stays_refused() {
+fn g18_a_rejected_source_starts_from_it_too_and_stays_refused() {
     let world = World::new();
     world.ran_with("7");
     world.script.shows("101");
@@ -125,7 +125,7 @@ fn g18_a_refused_source_starts_from_it_too_and_stays_refused() {
 }
 
 #[test]
-fn g18_so_does_one_that_never_holds_still_and_one_that_shows_nothing() {
+fn g18_a_start_from_it_if_the_source_never_holds_still() {
     let world = World::new();
     world.ran_with("7");
     for second in 0..20 {
@@ -167,7 +167,7 @@ fn g18_a_good_source_is_what_counts_whatever_is_kept() {
 }
 
 #[test]
-fn g16_g18_what_needs_a_restart_is_refused_after_a_start_from_it() {
+fn g16_g18_what_needs_a_restart_after_such_a_start() {
     let world = World::new();
     world.ran_with("7");
     world.script.says(Err(gone()));
@@ -190,7 +190,7 @@ fn g16_g18_what_needs_a_restart_is_refused_after_a_start_from_it() {
 }
 
 #[test]
-fn g18_a_program_that_can_start_from_neither_is_told_both_reasons() {
+fn g18_a_program_that_cannot_start_says_both_reasons() {
     let world = World::new();
     let path = world.path();
     let name = path.display();
@@ -237,7 +237,7 @@ fn g18_a_program_that_can_start_from_neither_is_told_both_reasons() {
 }
 
 #[test]
-fn g18_it_is_written_after_commit_and_after_probation_and_after_a_rollback() {
+fn g18_it_is_written_after_commit_and_probation() {
     let world = World::new();
     let sick = |value: &u32| if *value == 3 { Err("three") } else { Ok(()) };
     world.script.shows("1");
@@ -262,7 +262,7 @@ fn g18_it_is_written_after_commit_and_after_probation_and_after_a_rollback() {
 
 /// Neither what is still on probation, nor what a listener could not take into use.
 #[test]
-fn g18_what_was_gone_back_to_unproven_or_stays_bad_is_not_written() {
+fn g18_what_is_unproven_is_not_written() {
     let world = World::new();
     world.script.shows("1");
     let reloader = world
@@ -305,7 +305,7 @@ fn g18_what_was_gone_back_to_unproven_or_stays_bad_is_not_written() {
 }
 
 #[test]
-fn g20_a_failure_to_write_ends_also_when_the_old_one_is_what_counts_again() {
+fn g20_a_failure_to_write_ends_with_the_old_one_too() {
     let world = World::new();
     let (folder, away) = (world.folder.path().join("a"), world.folder.path().join("b"));
     fs::create_dir(&folder).unwrap();
@@ -335,7 +335,7 @@ fn g18_the_source_itself_is_never_overwritten() {
 }
 
 #[test]
-fn g18_what_cannot_be_written_is_told_and_changes_nothing_else() {
+fn g18_what_cannot_be_written_changes_nothing_else() {
     let world = World::new();
     let missing = world.folder.path().join("missing");
     world.script.shows("1");
@@ -455,7 +455,7 @@ fn g18_child_of_the_test_below() {
 }
 
 #[test]
-fn g18_a_process_that_is_killed_anywhere_leaves_the_old_or_the_new() {
+fn g18_a_process_killed_anywhere_leaves_old_or_new() {
     const ROUNDS: u64 = 300;
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("config.yaml");

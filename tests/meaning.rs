@@ -133,7 +133,7 @@ fn g13_what_was_merged_reads_exactly_like_one_file() {
 }
 
 #[test]
-fn g13_a_key_given_twice_is_refused_everywhere() {
+fn g13_a_key_given_twice_is_rejected_everywhere() {
     #[derive(Clone, Debug, Deserialize)]
     #[allow(dead_code, reason = "only what is said of it counts")]
     struct Known {

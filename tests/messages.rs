@@ -119,7 +119,7 @@ fn assert_messages(table: &[(&str, &str)]) {
 }
 
 #[test]
-fn g06_a_type_error_says_place_path_and_kind_and_never_the_value() {
+fn g06_a_type_error_says_its_place_and_never_the_value() {
     let table = [
         (
             "small: sk-canary",

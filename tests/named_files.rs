@@ -342,7 +342,7 @@ fn g20_it_is_not_healthy_while_named_files_are_awaited() {
 /// Files that a content names are read after it. That it has waited is so of this content
 /// alone, and not of another that takes its place meanwhile.
 #[test]
-fn g07_what_names_files_waits_for_its_turn_once_and_so_does_the_next() {
+fn g07_what_names_files_waits_for_its_turn_once() {
     for then in ["cert", "cert3"] {
         let mut world = World::naming(&["cert"]);
         fs::write(world.path("cert2"), "two").unwrap();
@@ -383,7 +383,7 @@ fn g07_what_names_files_waits_for_its_turn_once_and_so_does_the_next() {
 
 /// A certificate that was renewed changes no field, and is told of all the same.
 #[test]
-fn g20_the_files_that_changed_are_told_by_name() {
+fn g20_the_files_that_changed_are_reported_by_name() {
     let mut engine = Engine::new(crate::common::Number::default());
     let with = |files: &[(&str, &str)]| {
         let files = files

@@ -129,7 +129,7 @@ fn a_wait_goes_on_until_the_part_differs() {
 }
 
 #[test]
-fn g19_who_waits_for_a_part_is_told_of_the_end() {
+fn g19_who_waits_for_a_part_is_reported_of_the_end() {
     let (_folder, reloader, _) = program();
     let part = reloader.handle().part(|config| &config.db);
     let mut seen = part.load();

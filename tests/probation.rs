@@ -113,7 +113,7 @@ fn g17_what_fails_its_probation_is_rolled_back_and_held() {
 }
 
 #[test]
-fn g17_a_window_that_is_over_is_asked_once_more_and_a_look_is_due_then() {
+fn g17_at_the_end_of_the_window_a_poll_is_due() {
     let (sick, mut script) = (Sick::default(), Script::default());
     let mut engine = proven(&sick, &mut script).interval(ms(60_000));
     script.shows("2");
@@ -125,7 +125,7 @@ fn g17_a_window_that_is_over_is_asked_once_more_and_a_look_is_due_then() {
 }
 
 #[test]
-fn g17_a_fix_that_is_there_already_is_applied_in_the_same_look() {
+fn g17_a_fix_that_is_there_already_is_applied_in_the_same_poll() {
     let (sick, mut script) = (Sick::default(), Script::default());
     let mut engine = proven(&sick, &mut script);
     script.shows("2");
@@ -139,7 +139,7 @@ fn g17_a_fix_that_is_there_already_is_applied_in_the_same_look() {
 }
 
 #[test]
-fn g17_a_source_that_cannot_be_read_does_not_put_off_the_rollback() {
+fn g17_an_unreadable_source_does_not_delay_a_rollback() {
     let (sick, mut script) = (Sick::default(), Script::default());
     let mut engine = proven(&sick, &mut script);
     script.shows("2");
@@ -232,7 +232,7 @@ impl Listener<u32> for Vetoes {
 }
 
 #[test]
-fn g17_a_veto_of_the_way_back_is_told_once_and_tried_again() {
+fn g17_a_veto_of_the_way_back_is_reported_once_and_tried_again() {
     let (sick, mut script) = (Sick::default(), Script::default());
     let mut engine = proven(&sick, &mut script).listener("port", Vetoes(1));
     script.shows("2");
@@ -260,7 +260,7 @@ fn g17_a_veto_of_the_way_back_is_told_once_and_tried_again() {
 }
 
 #[test]
-fn g11_what_is_refused_is_judged_once_while_there_is_no_way_back() {
+fn g11_rejected_content_is_judged_once() {
     let (sick, mut script, number) = (Sick::default(), Script::default(), Number::default());
     let check = sick.clone();
     let mut engine = engine(&number)
@@ -282,7 +282,7 @@ fn g11_what_is_refused_is_judged_once_while_there_is_no_way_back() {
 }
 
 #[test]
-fn g20_a_check_that_counts_or_flaps_is_told_once() {
+fn g20_a_check_that_counts_or_flaps_is_reported_once() {
     let mut script = Script::default();
     let mut asked = 0;
     let mut engine = engine(&Number::default()).probation(ms(30_000), move |_| {

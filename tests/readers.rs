@@ -85,7 +85,7 @@ fn g01_loaded_and_change_convert_into_each_other() {
 }
 
 #[test]
-fn an_old_snapshot_lives_as_long_as_somebody_holds_it_and_no_longer() {
+fn an_old_snapshot_lives_as_long_as_it_is_held() {
     /// Counts how many of it there are.
     #[derive(serde::Deserialize)]
     #[serde(from = "u64")]
@@ -126,7 +126,7 @@ fn an_old_snapshot_lives_as_long_as_somebody_holds_it_and_no_longer() {
 }
 
 #[test]
-fn g01_readers_on_many_threads_never_see_a_mix_and_never_go_back() {
+fn g01_readers_never_see_a_mix_and_never_go_back() {
     const LAST: u64 = 300;
     let (_folder, reloader, mut write) = numbers();
     let done = AtomicBool::new(false);
@@ -195,7 +195,7 @@ fn waiting_returns_what_is_newer_at_once_or_as_soon_as_it_comes() {
 }
 
 #[test]
-fn g19_those_who_wait_are_told_of_the_end() {
+fn g19_those_who_wait_are_reported_of_the_end() {
     let (_folder, path) = file("1");
     let load = || {
         Reloader::<u64>::from_file(&path)
@@ -230,7 +230,7 @@ fn g19_those_who_wait_are_told_of_the_end() {
 }
 
 #[test]
-fn g20_in_a_look_and_since_when_is_told_while_it_lasts() {
+fn g20_in_a_poll_and_since_when_is_reported_while_it_lasts() {
     let (_folder, path) = file("1");
     let (entered, has_entered) = std::sync::mpsc::channel();
     let (let_go, may_go) = std::sync::mpsc::channel::<()>();

@@ -128,7 +128,7 @@ fn g02_content_counts_only_after_it_has_held_still() {
 }
 
 #[test]
-fn g03_a_panicking_validator_refuses_the_document_and_the_next_one_is_judged() {
+fn g03_a_panicking_validator_rejects_the_document() {
     let mut world = World::with(|builder| {
         builder.validate(|config, _| {
             assert_ne!(config.llm_providers[0].model_name, "boom");
@@ -233,7 +233,7 @@ fn assert_says(world: &World, text: &str, bad: &Bad) {
 }
 
 #[test]
-fn g05_a_program_refuses_to_start_on_a_bad_file_and_says_why() {
+fn g05_a_program_rejects_to_start_on_a_bad_file_and_says_why() {
     for bad in BAD {
         let world = World::new();
         (bad.breaks)(&world);
@@ -300,7 +300,7 @@ fn g04_a_pipe_a_socket_or_a_device_is_an_error_at_once() {
 }
 
 #[test]
-fn g04_a_file_over_the_limit_is_an_error_and_one_at_the_limit_is_not() {
+fn g04_a_file_over_the_limit_is_an_error() {
     let size = SAMPLE.len();
     let mut world = World::with(|builder| builder.limits(Limits::default().max_bytes(size)));
     world.write(&format!("{SAMPLE}#"));
@@ -387,7 +387,7 @@ fn g07_a_link_in_the_path_is_flipped() {
 }
 
 #[test]
-fn g10_touching_or_rewriting_the_same_bytes_makes_no_version_and_calls_nobody() {
+fn g10_rewriting_the_same_bytes_makes_no_version() {
     let journal = Journal::default();
     let called = journal.clone();
     let mut world = World::with(|builder| {
@@ -511,7 +511,7 @@ fn g05_a_start_waits_for_a_file_if_asked_to() {
 }
 
 #[test]
-fn g20_the_status_tells_of_looks_successes_and_failures() {
+fn g20_the_status_tells_of_polls_successes_and_failures() {
     let mut world = World::new();
     let loaded = world.reloader.status();
     assert_eq!(loaded.version, Some(Version::new(1)));
@@ -533,7 +533,7 @@ fn g20_the_status_tells_of_looks_successes_and_failures() {
 }
 
 #[test]
-fn g15_a_poll_from_inside_a_callback_is_busy_and_makes_another_look_due() {
+fn g15_a_poll_from_inside_a_callback_is_busy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     fs::write(&path, SAMPLE).unwrap();

@@ -72,7 +72,7 @@ fn never_shrinking() -> Engine<u32> {
 }
 
 #[test]
-fn g17_a_rollback_is_a_new_version_of_old_content_with_every_listener() {
+fn g17_a_rollback_is_a_new_version_of_old_content() {
     let journal = Journal::default();
     let number = Number::default();
     let mut engine = engine(&number).listener("a", Fails::at(&journal, 0, 0));
@@ -291,7 +291,7 @@ fn g14_a_rollback_may_be_vetoed_and_changes_nothing_then() {
 }
 
 #[test]
-fn g17_a_commit_error_rolls_back_after_the_round_if_that_was_asked_for() {
+fn g17_a_commit_error_rolls_back_after_the_round() {
     let journal = Journal::default();
     let mut engine = engine(&Number::default())
         .on_commit_error(OnCommitError::RollBack)
@@ -360,7 +360,7 @@ fn g17_a_rollback_never_triggers_another() {
 }
 
 #[test]
-fn g16_what_needs_a_restart_is_refused_by_name() {
+fn g16_what_needs_a_restart_is_rejected_by_name() {
     let asked = Journal::default();
     let note = asked.clone();
     let mut engine = engine(&Number::default()).validate_change(move |old, new, report| {
@@ -393,7 +393,7 @@ fn g16_what_needs_a_restart_is_refused_by_name() {
 
 /// What was refused for the step from one value may be fine from another.
 #[test]
-fn g16_after_a_rollback_what_was_refused_is_judged_anew() {
+fn g16_after_a_rollback_what_was_rejected_is_judged_anew() {
     let mut engine = never_shrinking();
     let mut script = Script::default();
     for text in ["1", "9", "5"] {
@@ -488,7 +488,7 @@ mod host {
     }
 
     #[test]
-    fn g17_a_rollback_from_inside_a_callback_is_an_error_and_not_a_deadlock() {
+    fn g17_a_rollback_from_inside_a_callback_is_an_error() {
         let (_folder, path) = file("1");
         let itself = Arc::new(OnceLock::<Weak<Reloader<u32>>>::new());
         let inside = itself.clone();

@@ -265,7 +265,7 @@ mod calling_back {
     /// Two listeners that call back in each phase, and one after them that
     /// agrees, vetoes or fails: the order of calls is what it would be.
     #[test]
-    fn g14_calling_back_from_anywhere_changes_no_order_and_hangs_nothing() {
+    fn g14_calls_from_inside_callbacks_change_no_order() {
         for (name, call) in CALLS {
             for phase in ["prepare", "commit", "abort"] {
                 for last in [Does::Agree, Does::Veto, Does::FailInCommit] {

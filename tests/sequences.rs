@@ -162,7 +162,7 @@ impl World {
 }
 
 #[test]
-fn g20_whatever_happens_in_whatever_order_the_status_tells_what_is_so() {
+fn g20_the_status_is_true_after_any_sequence() {
     for seed in 1..=3000 {
         let mut random = Random(seed);
         let (vetoes, fails) = (Arc::default(), Arc::default());

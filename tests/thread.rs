@@ -53,7 +53,7 @@ fn a_changed_model_is_seen_by_the_thread() {
 }
 
 #[test]
-fn g08_the_thread_sees_a_change_from_before_it_started_at_its_first_look() {
+fn g08_the_first_poll_sees_a_change_from_before_it() {
     let (_folder, path) = file(&pair(1));
     let reloader = Reloader::<Pair>::from_file(&path)
         .interval(HOUR)
@@ -153,7 +153,7 @@ fn g19_stop_waits_for_the_call_under_way_and_none_follows() {
 }
 
 #[test]
-fn g19_stop_also_waits_for_a_look_of_another_thread() {
+fn g19_stop_also_waits_for_a_poll_of_another_thread() {
     let (_folder, path) = file(&pair(1));
     let (entered, has_entered) = mpsc::channel();
     let (let_go, may_go) = mpsc::channel::<()>();
@@ -185,7 +185,7 @@ fn g19_stop_also_waits_for_a_look_of_another_thread() {
 type Itself = Arc<OnceLock<Mutex<Option<Arc<Reloader<Pair>>>>>>;
 
 #[test]
-fn g19_stop_from_inside_a_callback_signals_and_the_apply_completes() {
+fn g19_stop_from_inside_a_callback_lets_it_complete() {
     let (_folder, path) = file(&pair(1));
     let itself: Itself = Arc::default();
     let inside = itself.clone();
@@ -302,7 +302,7 @@ fn g19_a_start_and_a_stop_at_once_end_in_one_or_the_other() {
 }
 
 #[test]
-fn g19_a_reload_that_waits_for_the_file_to_settle_ends_with_stop() {
+fn g19_a_reload_that_waits_ends_with_stop() {
     let (_folder, path) = file(&pair(1));
     let called = Arc::new(AtomicBool::new(false));
     let calls = called.clone();
@@ -336,7 +336,7 @@ fn g19_a_reload_that_waits_for_the_file_to_settle_ends_with_stop() {
 /// The thread waits for somebody else's look; once it is stopped it does not
 /// begin one of its own.
 #[test]
-fn g19_the_thread_looks_no_more_after_it_waited_for_another_and_was_stopped() {
+fn g19_a_thread_that_waited_polls_no_more_after_stop() {
     let (_folder, path) = file(&pair(1));
     let (entered, has_entered) = mpsc::channel();
     let (let_go, may_go) = mpsc::channel::<()>();
@@ -367,7 +367,7 @@ fn g19_the_thread_looks_no_more_after_it_waited_for_another_and_was_stopped() {
 }
 
 #[test]
-fn g07_a_look_of_another_thread_that_finds_it_settling_brings_the_threads_look_forward() {
+fn g07_a_poll_that_finds_it_settling_wakes_the_thread() {
     let (_folder, path) = file(&pair(1));
     let reloader = fast(&path).interval(HOUR).load().unwrap();
     reloader.start().unwrap();
@@ -444,7 +444,7 @@ fn g11_reload_waits_out_settling_and_tells_the_truth_each_time() {
 }
 
 #[test]
-fn g15_many_who_look_at_once_never_bring_back_an_older_value() {
+fn g15_many_who_poll_at_once_never_bring_back_an_older_value() {
     const LAST: u64 = 150;
     let (_folder, path) = file(&pair(1));
     let committed = Arc::new(Mutex::new(Vec::new()));

@@ -141,7 +141,7 @@ fn g20_unreadable_and_settling_by_turns_is_not_healthy() {
 
 /// the end of a hold is in no log
 #[test]
-fn g09_the_end_of_a_quarantine_is_told() {
+fn g09_the_end_of_a_quarantine_is_reported() {
     let mut engine = engine(&Number::default());
     let mut script = Script::default();
     for text in ["1", "2"] {

@@ -313,7 +313,7 @@ fn g05_an_emptied_folder_of_keys_is_an_error() {
 }
 
 #[test]
-fn g05_an_emptied_key_is_refused() {
+fn g05_an_emptied_key_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("api_key");
     fs::write(&key, "sk-1\n").unwrap();
@@ -430,7 +430,7 @@ fn g10_an_optional_file_that_is_blank_makes_no_version() {
 }
 
 #[test]
-fn g20_a_file_that_flaps_is_told_once_and_is_a_failure() {
+fn g20_a_file_that_flaps_is_reported_once_and_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.yaml");
     fs::write(&path, OLD).unwrap();

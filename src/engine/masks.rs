@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn g06_a_pattern_that_can_match_nothing_is_refused() {
+    fn g06_a_pattern_that_can_match_nothing_is_rejected() {
         for pattern in [
             "", ".", "a.", "a..b", "a[", "a[x]", "max_*", "a[0]b", "a[\"b\"",
         ] {

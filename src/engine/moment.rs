@@ -65,7 +65,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn a_moment_is_told_by_the_clock_where_there_is_one() {
+    fn a_moment_is_reported_by_the_clock_where_there_is_one() {
         let at = Duration::from_secs(100);
         assert_eq!(Moment { at, clock: None }.to_string(), "100.0 s");
         // 2023-11-14 22:13:20 UTC.

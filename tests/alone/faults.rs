@@ -282,14 +282,14 @@ fn every_error_at_every_call(what: &str, expected: &[&str], more: &[&str]) -> Op
 }
 
 #[test]
-fn g09_an_error_at_any_call_of_a_poll_is_told_and_ends() {
+fn g09_an_error_at_any_call_of_a_poll_is_reported_and_ends() {
     let expected = ["openat", "read", "statx|newfstatat|fstat", "getdents64"];
     let lives = every_error_at_every_call("poll", &expected, &[]);
     assert!(lives.is_none_or(|lives| lives > 100), "{lives:?}");
 }
 
 #[test]
-fn g18_an_error_at_any_call_of_a_write_is_told_and_ends() {
+fn g18_an_error_at_any_call_of_a_write_is_reported_and_ends() {
     let expected = ["openat", "write", "fsync", "rename|renameat|renameat2"];
     // What cannot be renamed cannot be removed, either, for a while or once.
     let more = [

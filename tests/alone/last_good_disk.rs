@@ -218,7 +218,7 @@ fn g18_leftovers_beside_the_target_of_a_link_are_removed() {
 }
 
 #[test]
-fn g18_a_link_that_leads_nowhere_good_is_told() {
+fn g18_a_link_that_leads_nowhere_good_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     symlink("there", at("here")).unwrap();

@@ -63,7 +63,7 @@ struct Config {
 }
 
 #[test]
-fn g06_g20_one_line_for_each_change_of_state_and_no_secret_in_any() {
+fn g06_g20_one_line_for_each_change_without_secrets() {
     log::set_logger(&LINES).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let folder = tempfile::tempdir().unwrap();

@@ -66,7 +66,7 @@ fn journal(builder: Builder<String, Own>) -> (Builder<String, Own>, Journal) {
 }
 
 #[test]
-fn g07_hundreds_of_changes_as_fast_as_possible_end_with_the_last() {
+fn g07_of_hundreds_of_quick_changes_the_last_wins() {
     let (_folder, path) = file(&content(0));
     let (builder, applied) = journal(watch(&path));
     let reloader = builder.load().unwrap();
@@ -159,7 +159,7 @@ fn g02_a_start_while_the_file_is_replaced_all_the_time() {
 }
 
 #[test]
-fn g02_three_megabytes_that_are_superseded_while_they_are_written() {
+fn g02_three_megabytes_superseded_while_written() {
     const SIZE: usize = 3 << 20;
     let (_folder, path) = file(&content(0));
     let detector = FileDetector::new(&path).max_bytes(4 << 20);

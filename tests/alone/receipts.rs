@@ -331,7 +331,7 @@ fn g20_a_receipt_tells_what_readers_get() {
 }
 
 #[test]
-fn g20_a_rollback_that_is_refused_leaves_no_receipt() {
+fn g20_a_rollback_that_is_rejected_leaves_no_receipt() {
     let (_folder, path) = file("one");
     let reloader = builder(&path).load().unwrap();
     save(&path, "bad");

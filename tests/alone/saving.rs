@@ -551,7 +551,7 @@ fn g07_whatever_its_times_say() {
 /// Two edits of one size so close together that the file system's clock does
 /// not tell them apart, with a look in between: the classic race of mtime.
 #[test]
-fn g07_two_edits_in_one_tick_with_a_look_in_between() {
+fn g07_two_edits_in_one_tick_with_a_poll_in_between() {
     let mut same = 0;
     for round in 0..200 {
         let mut world = World::new();
@@ -1219,7 +1219,7 @@ fn g02_a_writer_that_pauses_is_waited_for() {
 }
 
 #[test]
-fn g02_a_file_that_is_written_all_the_time_is_not_served_and_that_is_told() {
+fn g02_a_file_written_all_the_time_is_not_served() {
     let mut world = World::new();
     let mut writes = 0_u32;
     for _ in 0..600 {
@@ -1242,7 +1242,7 @@ fn g02_a_file_that_is_written_all_the_time_is_not_served_and_that_is_told() {
 }
 
 #[test]
-fn g07_a_file_that_is_renamed_into_place_all_the_time_passes_now_and_then() {
+fn g07_a_file_renamed_all_the_time_passes_now_and_then() {
     let mut world = World::new();
     let mut last = String::new();
     for round in 0..600 {
@@ -1281,7 +1281,7 @@ fn g07_recreated_all_the_time_is_not_mistaken_for_renamed() {
 /// The same with looks that are closer together than the settle time, so that
 /// some of them see one file twice.
 #[test]
-fn g02_looks_that_are_close_together_mistake_nothing_for_a_rename() {
+fn g02_close_polls_mistake_nothing_for_a_rename() {
     let mut world = World::new();
     for round in 0..400 {
         if round % 3 == 0 {
@@ -1296,7 +1296,7 @@ fn g02_looks_that_are_close_together_mistake_nothing_for_a_rename() {
 }
 
 #[test]
-fn g04_g05_whatever_else_is_put_there_keeps_the_old_value_and_ends_with_a_repair() {
+fn g04_g05_whatever_is_put_there_keeps_the_old_value() {
     type Bad = (&'static str, DetectErrorKind, fn(&Path));
     let cases: &[Bad] = &[
         ("missing", DetectErrorKind::NotFound, |_| {}),
@@ -1367,7 +1367,7 @@ fn g04_g05_whatever_else_is_put_there_keeps_the_old_value_and_ends_with_a_repair
 }
 
 #[test]
-fn g05_truncated_to_nothing_is_refused_also_where_it_would_parse() {
+fn g05_truncated_to_nothing_is_rejected() {
     let mut world = World::new();
     File::create(&world.path).unwrap();
     let settling = world.look();
@@ -1398,7 +1398,7 @@ fn g11_a_file_that_may_not_be_read_is_asked_again() {
 }
 
 #[test]
-fn g08_whatever_happens_between_the_load_and_the_first_look() {
+fn g08_whatever_happens_between_the_load_and_the_first_poll() {
     let ways: &[Way] = &[
         ("in place", |w, c| fs::write(&w.path, c).unwrap()),
         ("with the old time", |w, c| {

@@ -217,7 +217,7 @@ fn active(version: u64, text: &str) -> String {
 }
 
 #[test]
-fn g20_each_reload_is_told_in_order_whatever_comes_of_it() {
+fn g20_each_reload_is_reported_in_order_whatever_comes_of_it() {
     let service = Service::start(HOUR, 20_000, None);
     assert_eq!(service.is_ready(), active(1, "one"));
     assert_eq!(service.reload("two"), active(2, "two"));
@@ -242,7 +242,7 @@ fn g20_each_reload_is_told_in_order_whatever_comes_of_it() {
 const HANGS: &str = "the reload is not over: it waits for listener database in commit";
 
 #[test]
-fn g20_a_listener_that_hangs_is_told_by_its_name() {
+fn g20_a_listener_that_hangs_is_reported_by_its_name() {
     let mut service = Service::start(HOUR, 300, None);
     service.is_ready();
     assert_eq!(service.reload("hang"), HANGS);
@@ -258,7 +258,7 @@ fn g20_a_listener_that_hangs_is_told_by_its_name() {
 
 /// The thread sees most changes before anybody sends a signal.
 #[test]
-fn g20_a_listener_that_hangs_in_a_poll_of_the_timer_is_told_by_its_name() {
+fn g20_a_listener_that_hangs_is_named() {
     let mut service = Service::start(20, 300, None);
     service.is_ready();
     save(&service.config(), "hang");
@@ -284,7 +284,7 @@ fn g20_the_status_follows_what_the_timer_finds() {
 
 /// The second call takes the place of the first.
 #[test]
-fn g20_what_is_said_twice_is_told_once() {
+fn g20_what_is_said_twice_is_reported_once() {
     let service = Service::start_twice();
     assert_eq!(service.is_ready(), active(1, "one"));
     assert_eq!(service.is_ready(), active(1, "one"));

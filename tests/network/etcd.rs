@@ -480,7 +480,7 @@ extendedKeyUsage=serverAuth,clientAuth' > ext
 }
 
 #[test]
-fn g06_tls_with_an_authority_of_ones_own_and_a_client_certificate() {
+fn g06_tls_with_a_private_ca_and_a_client_certificate() {
     if !is_there() {
         return;
     }
@@ -511,7 +511,7 @@ fn g06_tls_with_an_authority_of_ones_own_and_a_client_certificate() {
 }
 
 #[test]
-fn g18_a_start_from_the_last_known_good_while_etcd_is_down() {
+fn g18_a_start_while_etcd_is_down() {
     if !is_there() {
         return;
     }
@@ -608,7 +608,7 @@ fn g07_a_store_that_was_restored_to_the_same_revision() {
 
 /// The watch is right each time, though nothing changes.
 #[test]
-fn g07_the_same_value_again_and_again_does_not_wear_the_watch_out() {
+fn g07_the_same_value_does_not_wear_out_the_watch() {
     if !is_there() {
         return;
     }

@@ -232,7 +232,7 @@ fn g10_what_has_not_changed_is_not_sent_again() {
 
 /// The other sources go on to be read, and what the server held last stays.
 #[test]
-fn g09_g20_a_server_that_fails_makes_its_source_stale_and_nothing_else() {
+fn g09_g20_a_failing_server_makes_only_its_source_stale() {
     let world = World::serving(Page::of("server"));
     let (_folder, path) = file("above");
     let reloader = builder(world.source())
@@ -272,7 +272,7 @@ fn g09_g20_a_server_that_fails_makes_its_source_stale_and_nothing_else() {
 }
 
 #[test]
-fn g05_a_server_that_is_not_there_is_an_error_unless_it_is_optional() {
+fn g05_a_missing_server_is_an_error_unless_optional() {
     let gone = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}/app.yaml", listener.local_addr().unwrap())
@@ -570,7 +570,7 @@ fn g19_after_a_drop_nobody_asks() {
 }
 
 #[test]
-fn g18_a_start_from_the_last_known_good_while_the_server_is_down() {
+fn g18_a_start_while_the_server_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let last_good = folder.path().join("last.good");
     let world = World::serving(Page::of("one"));

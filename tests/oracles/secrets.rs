@@ -334,7 +334,7 @@ fn g06_every_unknown_key_is_hidden() {
 }
 
 #[test]
-fn g06_a_reason_that_looks_like_serdes_is_no_exception() {
+fn g06_a_reason_that_polls_like_serdes_is_no_exception() {
     #[derive(Debug)]
     struct Picky;
     impl<'de> Deserialize<'de> for Picky {

@@ -69,7 +69,7 @@ fn gauge(meter: &SdkMeterProvider, exporter: &InMemoryMetricExporter, name: &str
 }
 
 #[test]
-fn g06_g20_each_attempt_is_one_span_with_its_phases_and_no_secret_in_any() {
+fn g06_g20_each_attempt_is_one_span_without_secrets() {
     let exporter = InMemorySpanExporter::default();
     let tracer = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
     let tracer = tracer.build();

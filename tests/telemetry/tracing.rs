@@ -63,7 +63,7 @@ impl Log for Lines {
 }
 
 #[test]
-fn g20_each_line_is_an_event_with_its_fields_once_there_is_a_subscriber() {
+fn g20_each_line_is_an_event_with_its_fields() {
     log::set_logger(&Lines).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let (_folder, path) = file("one");

@@ -112,7 +112,7 @@ fn a_check_reports_to_programs_as_json() {
 }
 
 #[test]
-fn the_schema_accepts_a_part_and_refuses_a_misspelt_key() {
+fn the_schema_accepts_a_part_and_rejects_a_misspelt_key() {
     let output = World::new().run(&[], &["--schema"]);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

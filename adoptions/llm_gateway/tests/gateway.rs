@@ -159,7 +159,7 @@ fn gateway() -> (TempDir, Gateway) {
 }
 
 #[test]
-fn g01_g03_g15_no_request_is_lost_or_mixed_while_the_configuration_changes() {
+fn g01_g03_g15_no_request_is_lost_or_mixed() {
     let requests = from_environment("STEADYCONF_TEST_REQUESTS", 200_000);
     let reloads = from_environment("STEADYCONF_TEST_RELOADS", 300);
     let (folder, gateway) = gateway();

@@ -116,7 +116,7 @@ const MOMENTS: [Step; 4] = [
 ];
 
 #[test]
-fn g12_a_flip_in_the_middle_of_a_look_never_gives_a_mix() {
+fn g12_a_flip_in_the_middle_of_a_poll_never_gives_a_mix() {
     for moment in MOMENTS {
         for times in [1, 2, 5] {
             let mut set = Set::new();
@@ -145,7 +145,7 @@ fn g12_not_even_without_a_settle_time() {
 /// A flip there and back leaves every stamp as it was before; only the file that
 /// was opened tells.
 #[test]
-fn g12_a_flip_there_and_back_in_the_middle_of_a_look() {
+fn g12_a_flip_there_and_back_in_the_middle_of_a_poll() {
     for member in [0, 1] {
         let mut set = Set::new();
         set.detector.settle = Settle::new(Duration::ZERO);
@@ -252,7 +252,7 @@ fn g04_a_file_that_grows_under_the_reader_ends_in_an_error() {
 
 /// What is a file when it is looked at may be a pipe when it is opened.
 #[test]
-fn g04_a_pipe_that_takes_the_place_of_the_file_in_the_middle_of_a_look() {
+fn g04_a_pipe_in_place_of_the_file_during_a_poll() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     fs::write(&path, "x").unwrap();
@@ -271,7 +271,7 @@ fn g04_a_pipe_that_takes_the_place_of_the_file_in_the_middle_of_a_look() {
 /// An error in the middle of reading leaves the stamp as it was; it must not be
 /// trusted then, or the error would come and go.
 #[test]
-fn g11_a_file_that_cannot_be_read_is_read_again_at_every_look() {
+fn g11_a_file_that_cannot_be_read_is_read_again_at_every_poll() {
     let mut set = Set::new();
     let (_, mut now) = set.offered(BASE);
     for _ in 0..40 {
