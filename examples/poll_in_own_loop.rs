@@ -42,9 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         match reloader.poll_once() {
             Ok(Outcome::Applied(version)) => println!("  {version} is active"),
-            Ok(Outcome::Rejected(why)) => println!("  refused: {why}"),
+            Ok(Outcome::Rejected(why)) => println!("  rejected: {why}"),
             Ok(_) => {}
-            Err(error) => println!("  cannot look: {error}"),
+            Err(error) => println!("  cannot read: {error}"),
         }
         // A program with sockets would give this to poll(2) as its timeout.
         thread::sleep(reloader.next_poll().saturating_sub(reloader.now()));

@@ -32,7 +32,7 @@ use crate::report::DetectError;
 /// How long the suite lets a detector settle, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How far apart its looks are if the detector does not say otherwise.
+/// How far apart its polls are if the detector does not say otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 type Write = Box<dyn FnMut(&[u8])>;
@@ -72,10 +72,10 @@ impl Subject {
         self
     }
 
-    /// Looks until the detector has made up its mind. Follows its deadlines, as
+    /// Polls until the detector has made up its mind. Follows its deadlines, as
     /// the engine does.
     #[track_caller]
-    fn look(&mut self) -> Result<Option<Vec<u8>>, DetectError> {
+    fn poll(&mut self) -> Result<Option<Vec<u8>>, DetectError> {
         let give_up = self.now + PATIENCE;
         loop {
             let now = self.now;
@@ -100,7 +100,7 @@ impl Subject {
 
     #[track_caller]
     fn expect_offer(&mut self, bytes: &[u8], rule: &str) {
-        match self.look() {
+        match self.poll() {
             Ok(Some(offered)) => assert!(offered == bytes, "{rule}: other bytes were offered"),
             Ok(None) => panic!("{rule}: it said Unchanged"),
             Err(error) => panic!("{rule}: {error}"),
@@ -108,9 +108,9 @@ impl Subject {
     }
 
     #[track_caller]
-    fn expect_quiet(&mut self, looks: usize, rule: &str) {
-        for _ in 0..looks {
-            match self.look() {
+    fn expect_quiet(&mut self, polls: usize, rule: &str) {
+        for _ in 0..polls {
+            match self.poll() {
                 Ok(None) => {}
                 Ok(Some(_)) => panic!("{rule}: it offered something"),
                 Err(error) => panic!("{rule}: {error}"),
@@ -132,7 +132,7 @@ impl fmt::Debug for Subject {
 ///
 /// The rules: new content is offered once, whole, and only once; the same
 /// content again is not; going back to older content is new content; an error
-/// ends when its cause does; and `refresh` asks for a look, not for an offer.
+/// ends when its cause does; and `refresh` asks for a poll, not for an offer.
 ///
 /// # Panics
 ///
@@ -192,7 +192,7 @@ fn refresh_is_no_news(mut subject: Subject) {
     subject.expect_offer(b"a: 1", "the first content is offered");
     for _ in 0..5 {
         subject.detector.refresh();
-        subject.expect_quiet(1, "refresh asks for a look, not for an offer");
+        subject.expect_quiet(1, "refresh asks for a poll, not for an offer");
     }
     (subject.write)(b"a: 2");
     subject.detector.refresh();
@@ -205,7 +205,7 @@ fn empty_is_not_unchanged(mut subject: Subject) {
     (subject.write)(b"a: 1");
     subject.expect_offer(b"a: 1", "the first content is offered");
     (subject.write)(b"");
-    if let Ok(offered) = subject.look() {
+    if let Ok(offered) = subject.poll() {
         let rule = "an emptied source is offered as empty, or an error";
         assert!(offered.as_deref() == Some(b""), "{rule}");
     }
@@ -221,19 +221,19 @@ fn errors_end(mut subject: Subject) {
     subject.expect_offer(b"a: 1", "the first content is offered");
     remove();
     let first = subject
-        .look()
+        .poll()
         .expect_err("a source that is gone is an error");
     for _ in 0..5 {
-        let again = subject.look().expect_err("and stays one");
+        let again = subject.poll().expect_err("and stays one");
         assert!(first == again, "an error that lasts is equal to itself");
     }
     (subject.write)(b"a: 1");
-    let back = subject.look().expect("a source that is back is no error");
+    let back = subject.poll().expect("a source that is back is no error");
     let rule = "what is back is what it was: Unchanged, or offered again";
     assert!(back.is_none() || back.as_deref() == Some(b"a: 1"), "{rule}");
     remove();
     subject
-        .look()
+        .poll()
         .expect_err("a source that is gone again is an error");
     (subject.write)(b"a: 2");
     subject.expect_offer(b"a: 2", "new content after an error is offered");

@@ -283,7 +283,7 @@ fn g18_what_is_unproven_is_not_written() {
     assert_eq!(
         world.kept(),
         Some(1),
-        "it passed in the look that took the next one"
+        "it passed in the poll that took the next one"
     );
 
     let world = World::new();

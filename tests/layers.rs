@@ -51,7 +51,7 @@ impl World {
         builder.load_at(ms(0), |until| until)
     }
 
-    /// Looks until it has come to rest.
+    /// Polls until it has come to rest.
     fn look(&mut self, reloader: &Reloader<Value>) -> Result<Outcome, String> {
         crate::common::tick(self.folder.path());
         self.now += ms(10_000);

@@ -13,7 +13,7 @@ use steadyconf::format::Yaml;
 /// One of each way in which a type can refuse.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 struct Everything {
     #[serde(default)]
     small: u8,
@@ -48,20 +48,20 @@ struct Everything {
 /// Read whole before its fields are, so that they have no path.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 enum Tagged {
     A { port: u16 },
 }
 
 #[derive(Debug, Deserialize)]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 struct Inner {
     limit: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 enum Mode {
     Fast,
     Slow { pause: u32 },
@@ -69,14 +69,14 @@ enum Mode {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 enum Either {
     Number(u32),
     Flag(bool),
 }
 
 #[derive(Debug, Deserialize)]
-#[allow(dead_code, reason = "what is refused is never read")]
+#[allow(dead_code, reason = "what is rejected is never read")]
 struct Wrapped(u8);
 
 /// A type's own parser, whose message quotes what it was given.
@@ -371,7 +371,7 @@ fn g05_nothing_but_markup_is_no_configuration() {
         let expected = "c.yaml: holds no value, only comments or nothing";
         assert_eq!(message(text), expected, "{text}");
     }
-    // UTF-16 is refused by its name.
+    // UTF-16 is rejected by its name.
     let text: Vec<_> = "\u{feff}# all out\n"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)

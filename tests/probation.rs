@@ -81,7 +81,7 @@ fn g17_what_fails_its_probation_is_rolled_back_and_held() {
         let outcome = engine.poll(&mut script, ms(second * 1000));
         assert_eq!(outcome, Ok(Outcome::Unchanged));
     }
-    assert_eq!(sick.asked.take(), ["v2", "v2", "v2"], "at every look");
+    assert_eq!(sick.asked.take(), ["v2", "v2", "v2"], "at every poll");
 
     sick.at(2);
     let outcome = engine.poll(&mut script, ms(15_000));

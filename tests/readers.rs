@@ -257,7 +257,7 @@ fn g20_in_a_poll_and_since_when_is_reported_while_it_lasts() {
     );
     assert_eq!(status.version, Some(Version::new(2)), "what readers get");
     let_go.send(()).unwrap();
-    wait_until("the look ends", || {
+    wait_until("the poll ends", || {
         reloader.status().in_poll_since.is_none()
     });
     reloader.stop();

@@ -323,7 +323,7 @@ fn g05_all_defaults_can_be_asked_for_explicitly() {
 fn g08_a_change_between_load_and_the_first_poll_is_seen() {
     let mut world = World::new();
     world.write(&gpt_4());
-    // However the first look comes about.
+    // However the first poll comes about.
     world.now = ms(101);
     world.expect_applied(2);
 }

@@ -95,7 +95,7 @@ fn g17_a_rollback_is_a_new_version_of_old_content() {
     assert!(number.asked.take().is_empty(), "nothing is parsed");
     assert_ne!(engine.active().unwrap().digest(), three.digest());
 
-    // What was rolled back from is held, at every look, and told as such.
+    // What was rolled back from is held, at every poll, and told as such.
     for look in 11..20 {
         if look % 2 == 0 {
             script.shows("3");
@@ -196,7 +196,7 @@ fn g17_where_values_are_compared_equal_bytes_are_no_way_back() {
 /// What is held is what the source shows, and only while it shows it.
 #[test]
 fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
-    // The source shows 5, which is refused; 9 is rolled back from; 5 is applied;
+    // The source shows 5, which is rejected; 9 is rolled back from; 5 is applied;
     // then the source shows 9.
     let mut engine = never_shrinking();
     let mut script = Script::default();
@@ -212,7 +212,7 @@ fn g17_an_edit_is_an_edit_whatever_was_rolled_back_from_before() {
     let outcome = engine.poll(&mut script, ms(3)).unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
 
-    // Back, and forward again by hand: then the source is what is active.
+    // Back, and forward again by hand: then the source is the active one.
     let mut engine = crate::common::engine(&Number::default());
     for text in ["1", "2"] {
         script.shows(text);
@@ -391,7 +391,7 @@ fn g16_what_needs_a_restart_is_rejected_by_name() {
     }
 }
 
-/// What was refused for the step from one value may be fine from another.
+/// What was rejected for the step from one value may be fine from another.
 #[test]
 fn g16_after_a_rollback_what_was_rejected_is_judged_anew() {
     let mut engine = never_shrinking();

@@ -76,7 +76,7 @@ impl Listener<u32> for One {
     }
 }
 
-/// What is to happen: the calls, and what is active in the end.
+/// What is to happen: the calls, and the active snapshot in the end.
 struct Expected {
     calls: Vec<String>,
     outcome: &'static str,

@@ -121,14 +121,14 @@ impl World {
         self.trace.push(format!("  {done:?}"));
         let trace = || self.trace.join("\n");
         let after = self.engine.active().cloned();
-        // Also without a look, the status tells what is so.
+        // Also without a poll, the status tells what is so.
         if done.is_ok() {
             let status = self.engine.status();
             let shows = after
                 .as_ref()
                 .is_some_and(|a| *a.document() == doc(self.shown));
             // Content that moves, or moved when it could be read last, is not known to be
-            // what is active. Other bytes of an equal value are, if they were judged
+            // the active snapshot. Other bytes of an equal value are, if they were judged
             // before; the next poll judges them.
             let error = status.last_error.as_ref().map(|error| &error.failure);
             let moves =

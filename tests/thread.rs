@@ -72,7 +72,7 @@ fn g07_a_wake_costs_no_interval() {
         .load()
         .unwrap();
     reloader.start().unwrap();
-    wait_until("the first look", || {
+    wait_until("the first poll", || {
         let status = reloader.status();
         status.last_poll > status.applied_at
     });
@@ -371,7 +371,7 @@ fn g07_a_poll_that_finds_it_settling_wakes_the_thread() {
     let (_folder, path) = file(&pair(1));
     let reloader = fast(&path).interval(HOUR).load().unwrap();
     reloader.start().unwrap();
-    wait_until("the first look", || {
+    wait_until("the first poll", || {
         let status = reloader.status();
         status.last_poll > status.applied_at && status.in_poll_since.is_none()
     });
@@ -597,7 +597,7 @@ fn g14_a_callback_may_subscribe_and_unsubscribe_also_itself() {
     itself.get().unwrap().lock().unwrap().take();
 }
 
-/// Who subscribes while a look is under way, and loads after that, sees the new
+/// Who subscribes while a poll is under way, and loads after that, sees the new
 /// value, or is told of it.
 #[test]
 fn g14_a_subscriber_misses_nothing_that_is_under_way() {

@@ -73,7 +73,7 @@ fn g20_a_rollback_brings_the_warnings_back() {
     assert_eq!(
         engine.status().warnings.len(),
         1,
-        "keys of what is active that no field takes"
+        "keys of the active snapshot that no field takes"
     );
 }
 #[test]
@@ -246,7 +246,7 @@ fn g17_a_rollback_onto_probation_moves_the_next_poll() {
     );
     assert!(
         engine.next_poll() <= ms(22_000),
-        "next look at {:?}",
+        "next poll at {:?}",
         engine.next_poll()
     );
 }
@@ -294,7 +294,7 @@ fn g17_an_equal_value_stays_quarantined() {
     );
 }
 
-/// skip_equal: back and forward again leaves a hold on what stands for what is active
+/// skip_equal: back and forward again leaves a hold on what stands for the active snapshot
 #[test]
 fn g17_back_and_forward_again_is_where_it_was() {
     let mut engine = engine(&Number::default()).skip_equal();
@@ -430,7 +430,7 @@ fn g20_missing_then_bad_is_never_healthy_in_between() {
     assert!(!between, "healthy in between");
 }
 
-/// A rollback is hidden where the look ends with something else.
+/// A rollback is hidden where the poll ends with something else.
 #[test]
 fn g20_an_outcome_does_not_hide_a_rollback() {
     use std::sync::atomic::{AtomicBool, Ordering};

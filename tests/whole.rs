@@ -1,5 +1,5 @@
 //! What counts as whole: writers that repeat themselves, that play with times, and that
-//! never hold still. Files are real, time is virtual, and every look falls where the
+//! never hold still. Files are real, time is virtual, and every poll falls where the
 //! writer wants it.
 #![cfg(all(unix, feature = "std"))]
 
@@ -62,7 +62,7 @@ impl World {
         sighting
     }
 
-    /// Looks until it has come to rest.
+    /// Polls until it has come to rest.
     fn rest(&mut self) {
         tick(self.folder.path());
         for _ in 0..4 {
@@ -99,7 +99,7 @@ fn append(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// A writer that writes the same again and again, and every look sees the same half.
+/// A writer that writes the same again and again, and every poll sees the same half.
 #[test]
 fn g02_equal_halves_of_two_writes_are_no_content() {
     let mut world = World::of_one();

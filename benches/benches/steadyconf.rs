@@ -138,7 +138,7 @@ mod reload {
     }
 }
 
-/// What a hostile document of 1 MiB takes, parsed or refused.
+/// What a hostile document of 1 MiB takes, parsed or rejected.
 #[divan::bench(args = hostile::documents(1024 * 1024).into_iter().map(|(what, _)| what))]
 fn hostile_1_mib(bencher: Bencher<'_, '_>, what: &str) {
     let documents = hostile::documents(1024 * 1024);

@@ -111,7 +111,7 @@ pub(crate) enum Standing {
     Proven,
     /// The health check never failed so far.
     OnProbation { until: Duration },
-    /// The health check failed at least once, which was told.
+    /// The health check failed at least once, which was reported.
     Shaken {
         until: Duration,
         /// What the check said, if it failed the last time.

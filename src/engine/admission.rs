@@ -28,8 +28,8 @@ type Build<C, S> = Box<dyn FnMut(&C, Option<&S>, &Document) -> Result<S, BoxErro
 /// A configuration that names more files than this is taken for a mistake.
 pub(crate) const MAX_NAMES: usize = 1000;
 
-/// Why a document is refused, and where on its way.
-pub(crate) struct Refusal {
+/// Why a document is rejected, and where on its way.
+pub(crate) struct Unfit {
     pub(crate) stage: Stage,
     pub(crate) report: Report,
     /// It depends on more than the content.
@@ -38,9 +38,9 @@ pub(crate) struct Refusal {
     pub(crate) restart: Vec<Arc<str>>,
 }
 
-impl Refusal {
+impl Unfit {
     pub(crate) fn of(stage: Stage, report: Report) -> Self {
-        Refusal {
+        Unfit {
             stage,
             report,
             may_pass_later: stage == Stage::Build,
@@ -104,7 +104,7 @@ trait Source<T> {
         document: &Document,
         known: &Known<'_, T>,
         notes: &mut Notes,
-    ) -> Result<Admitted<T>, Refusal>;
+    ) -> Result<Admitted<T>, Unfit>;
 
     /// Whether its values depend on more than the content.
     fn asks_the_world(&self) -> bool;
@@ -174,7 +174,7 @@ impl<T: 'static> Admission<T> {
         document: &Document,
         known: &Known<'_, T>,
         notes: &mut Notes,
-    ) -> Result<Admitted<T>, Refusal> {
+    ) -> Result<Admitted<T>, Unfit> {
         let mut value = match self.source.make(rules, document, known, notes)? {
             Admitted::New(value) => value,
             other => return Ok(other),
@@ -206,10 +206,10 @@ impl<T: 'static> Admission<T> {
         if let Some(admitted) = admitted {
             return Ok(admitted);
         }
-        Err(Refusal {
+        Err(Unfit {
             may_pass_later: self.source.asks_the_world(),
             restart,
-            ..Refusal::of(Stage::Validate, report)
+            ..Unfit::of(Stage::Validate, report)
         })
     }
 
@@ -301,9 +301,9 @@ impl<T> Source<T> for Parser<T> {
         document: &Document,
         _: &Known<'_, T>,
         notes: &mut Notes,
-    ) -> Result<Admitted<T>, Refusal> {
+    ) -> Result<Admitted<T>, Unfit> {
         within_limits(rules.limits, document)
-            .map_err(|problem| Refusal::of(Stage::Limits, problem.into()))?;
+            .map_err(|problem| Unfit::of(Stage::Limits, problem.into()))?;
         let mut report = Report::with_limit(rules.limits.problems());
         let (catch, limits) = (rules.catch, rules.limits);
         let parsed = during(rules.on_step, Section::Phase(Phase::Parse), |_| {
@@ -318,11 +318,11 @@ impl<T> Source<T> for Parser<T> {
             Err(Panicked) => report.add("", format!("the parser {PANICKED}")),
         }
         if report.is_empty() {
-            report.add("", "refused by the parser, without a reason");
+            report.add("", "rejected by the parser, without a reason");
         }
         // A key that nothing takes is often the one that is missing, misspelt.
         notes.tell_unknown_keys(&mut report);
-        Err(Refusal::of(Stage::Parse, report))
+        Err(Unfit::of(Stage::Parse, report))
     }
 
     fn asks_the_world(&self) -> bool {
@@ -343,20 +343,20 @@ impl<T> Source<T> for Parser<T> {
 }
 
 impl<T> Parser<T> {
-    /// Refuses what has keys that nothing takes, if that was asked for.
+    /// Rejects what has keys that nothing takes, if that was asked for.
     fn unless_unknown(
         &self,
         value: T,
         rules: &mut Rules<'_>,
         notes: &mut Notes,
-    ) -> Result<Admitted<T>, Refusal> {
+    ) -> Result<Admitted<T>, Unfit> {
         if rules.unknown_keys != UnknownKeys::Reject || notes.unknown_keys.is_empty() {
             return Ok(Admitted::New(value));
         }
         let _ = guarded(rules.catch, move || drop(value));
         let mut report = Report::with_limit(rules.limits.problems());
         notes.tell_unknown_keys(&mut report);
-        Err(Refusal::of(Stage::Parse, report))
+        Err(Unfit::of(Stage::Parse, report))
     }
 }
 
@@ -404,7 +404,7 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         document: &Document,
         known: &Known<'_, Built<C, S>>,
         notes: &mut Notes,
-    ) -> Result<Admitted<Built<C, S>>, Refusal> {
+    ) -> Result<Admitted<Built<C, S>>, Unfit> {
         let of_config = Known {
             active: known
                 .active
@@ -428,9 +428,9 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
         });
         match built {
             Ok(state) => Ok(Admitted::New(Built::new(config, state))),
-            Err(refusal) => {
+            Err(unfit) => {
                 let _ = guarded(catch, move || drop(config));
-                Err(refusal)
+                Err(unfit)
             }
         }
     }
@@ -456,7 +456,7 @@ impl<C: 'static, S> Source<Built<C, S>> for Builds<C, S> {
 
 /// Builds, and returns why not. An error becomes text inside of the guard: that is the
 /// user's code, too.
-fn call_build<S>(catch: Catch, build: impl FnOnce() -> Result<S, BoxError>) -> Result<S, Refusal> {
+fn call_build<S>(catch: Catch, build: impl FnOnce() -> Result<S, BoxError>) -> Result<S, Unfit> {
     let built = guarded(catch, || {
         build().map_err(|error| (error.to_string(), error.is::<Final>()))
     });
@@ -465,8 +465,8 @@ fn call_build<S>(catch: Catch, build: impl FnOnce() -> Result<S, BoxError>) -> R
         Ok(Err(error)) => error,
         Err(Panicked) => (format!("the build {PANICKED}"), false),
     };
-    Err(Refusal {
+    Err(Unfit {
         may_pass_later: !is_final,
-        ..Refusal::of(Stage::Build, Problem::new("", reason).into())
+        ..Unfit::of(Stage::Build, Problem::new("", reason).into())
     })
 }

@@ -15,7 +15,7 @@ use super::snapshot::Snapshot;
 pub struct Change<T> {
     /// What was active before.
     pub old: Arc<Snapshot<T>>,
-    /// What is offered (in `prepare`) or active (in `commit`).
+    /// The candidate (in `prepare`) or active (in `commit`).
     pub new: Arc<Snapshot<T>>,
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Found {
     pub(crate) restart: Vec<Arc<str>>,
 }
 
-/// What the checks are told besides the value.
+/// What the checks get besides the value.
 pub(crate) struct Beside<'a, T> {
     pub(crate) catch: Catch,
     pub(crate) limits: Limits,

@@ -49,8 +49,8 @@ impl<T: 'static> Engine<T> {
         matches!(self.source.health, Health::Steady)
     }
 
-    /// Compares the state with the one before the poll, and tells of the end of what was
-    /// wrong, where nothing else has told of it.
+    /// Compares the state with the one before the poll, and reports the end of what was
+    /// wrong, where nothing else has reported it.
     fn tell_what_ended(&mut self, before: &Condition, watch: &mut dyn Observer<T>) {
         if !before.is_wrong() || !self.is_steady() {
             return;
@@ -93,7 +93,7 @@ impl<T: 'static> Engine<T> {
         }
     }
 
-    /// What is active may be worth going back to at the next start.
+    /// The active snapshot may be worth going back to at the next start.
     pub(super) fn note_proven(&mut self) {
         let Some(active) = &self.active else {
             return;
@@ -136,7 +136,7 @@ impl<T: 'static> Engine<T> {
     }
 
     /// Returns the restart that the program waits for: for what is rejected, or else for
-    /// what is active.
+    /// the active snapshot.
     fn pending_restart(&self) -> Option<PendingRestart> {
         let rejected = self.source.known_rejected();
         let rejected = rejected.map(|rejected| &rejected.restart);
@@ -212,7 +212,7 @@ impl<T: 'static> Engine<T> {
 }
 
 /// What may be wrong for longer than one poll, other than that the source cannot be
-/// read: the end of that is told at once.
+/// read: the end of that is reported at once.
 pub(super) struct Condition {
     version: Option<Version>,
     from_last_good: bool,

@@ -7,41 +7,41 @@ use core::time::Duration;
 use super::document::Document;
 use super::error::DetectError;
 
-/// What a detector saw when it looked.
+/// What a detector saw at a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sighting {
     /// The source is what was offered last.
     Unchanged,
-    /// Something is there, but it has not held still for long enough. Look
+    /// Something is there, but it has not held still for long enough. Poll
     /// again at `until`, on the timeline of `now`.
     Settling {
-        /// When to look again.
+        /// When to poll again.
         until: Duration,
     },
     /// New content, whole and at rest.
     Changed(Document),
 }
 
-/// Looks at a source and says whether its content is new.
+/// Polls a source and says whether its content is new.
 ///
 /// A detector is only ever asked; it calls nobody. What it saw last time is its
 /// own affair: what was *observed* is kept here, what was *rejected* and what is
 /// *active* is kept in the engine. So it offers new content once, whatever
 /// becomes of it, and offers old content again when the source goes back to it.
 pub trait Detector {
-    /// Looks once. It must not wait: if it has to, it says
+    /// Polls once. It must not wait: if it has to, it says
     /// [`Sighting::Settling`].
     ///
     /// `now` is monotonic time since some start; it never goes back.
     ///
     /// # Errors
     ///
-    /// The source cannot be read at present. It is asked again at every look,
+    /// The source cannot be read at present. It is asked again at every poll,
     /// and the active snapshot stays meanwhile.
     fn poll(&mut self, now: Duration) -> Result<Sighting, DetectError>;
 
-    /// Asks that the next look trusts no cheap evidence, such as an unchanged
+    /// Asks that the next poll trusts no cheap evidence, such as an unchanged
     /// time stamp, and takes the content itself. An operator said "now".
     fn refresh(&mut self) {}
 

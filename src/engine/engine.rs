@@ -13,7 +13,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::active::{Accepted, Active, Standing};
-use super::admission::{Admitted, Refusal};
+use super::admission::{Admitted, Unfit};
 use super::built::Built;
 use super::catch::{Catch, guarded};
 use super::detector::{Detector, Sighting};
@@ -35,7 +35,7 @@ use super::source::{Health, Source};
 use super::status::{Failure, Status};
 use super::version::Version;
 
-/// The pure core: give it a detector and the time, and it says what came of it.
+/// The pure core: give it a detector and the time, and it returns the outcome.
 ///
 /// It does no I/O, has no clock, no thread and no lock, and needs `alloc` only.
 /// With `std`, `Reloader` wraps it; without, this is the whole program:
@@ -231,7 +231,7 @@ impl<T: 'static> Engine<T> {
 
 /// What it does.
 impl<T: 'static> Engine<T> {
-    /// Polls once and returns what came of it. It never waits.
+    /// Polls once and returns the outcome. It never waits.
     ///
     /// `now` is monotonic time since some start; a smaller one than before
     /// counts as the one before. The first content that is accepted becomes
@@ -302,11 +302,11 @@ impl<T: 'static> Engine<T> {
             Ok(Admitted::New(value)) => value,
             Ok(Admitted::Names(_)) => {
                 let report = Problem::new("", "was kept without the files that it names").into();
-                let refusal = Refusal::of(Stage::Validate, report);
-                return Err(rejected(refusal, &document));
+                let unfit = Unfit::of(Stage::Validate, report);
+                return Err(rejected(unfit, &document));
             }
             Ok(_) => unreachable!("nothing is known that it could be equal to"),
-            Err(refusal) => return Err(rejected(refusal, &document)),
+            Err(unfit) => return Err(rejected(unfit, &document)),
         };
         let moves = self
             .source

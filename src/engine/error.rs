@@ -1,5 +1,5 @@
-//! The two ways in which a look can fail: the source cannot be read, or what it
-//! holds is refused.
+//! The two ways in which a poll can fail: the source cannot be read, or what it
+//! holds is rejected.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -10,15 +10,15 @@ use super::digest::Digest;
 use super::report::{OneLine, Problem, Report};
 use super::version::Version;
 
-/// Where on its way a document was refused.
+/// Where on its way a document was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
     /// Before it was looked into: it is too large, or it is blank.
     Limits,
-    /// The parser refused it: its syntax, or a field's type.
+    /// The parser rejected it: its syntax, or a field's type.
     Parse,
-    /// It parsed, and a validator refused it.
+    /// It parsed, and a validator rejected it.
     Validate,
     /// It is valid, and nothing could be built from it.
     Build,
@@ -49,7 +49,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A document that was refused, with every reason.
+/// A document that was rejected, with every reason.
 ///
 /// It prints as a line that says where it stopped, and then one problem a line.
 /// `Debug` prints the same, for that is what `fn main() -> Result<…>` shows.
@@ -70,13 +70,13 @@ impl Rejection {
         }
     }
 
-    /// Where on its way the document was refused.
+    /// Where on its way the document was rejected.
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// The digest of what was refused; see [`Digest`] for how to compare it.
+    /// The digest of what was rejected; see [`Digest`] for how to compare it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -159,7 +159,7 @@ pub enum RollbackError {
     NothingToGoBackTo,
     /// No snapshot of this version is remembered.
     NotRemembered(Version),
-    /// Its content is what is active.
+    /// Its content is the active one.
     IsActive(Version),
     /// A listener vetoed it.
     Vetoed(Arc<Rejection>),
@@ -178,7 +178,7 @@ impl fmt::Display for RollbackError {
             }
             RollbackError::NotRemembered(version) => write!(f, "{version} is not remembered"),
             RollbackError::IsActive(version) => {
-                write!(f, "the content of {version} is what is active")
+                write!(f, "the content of {version} is the active one")
             }
             RollbackError::Vetoed(rejection) => write!(f, "{rejection}"),
             RollbackError::InsideCallback => f.write_str("called from inside a callback"),

@@ -22,7 +22,7 @@ pub trait Format<T> {
     /// string"), for the value may be a secret in the wrong place. And **take
     /// no content for all defaults**: a document of comments alone is an error.
     /// (A layer of white space alone never gets here, unless it is optional; the
-    /// engine refuses it.)
+    /// engine rejects it.)
     ///
     /// What else is worth knowing goes into `notes`, also where it fails.
     fn parse(&self, document: &Document, limits: &Limits, notes: &mut Notes) -> Result<T, Report>;

@@ -151,7 +151,7 @@ impl<T> History<T> {
         self.kept.iter_mut().for_each(|kept| kept.avoid = false);
     }
 
-    /// Returns the newest that is not the same as what is active, nor as anything that
+    /// Returns the newest that is not the same as the active snapshot, nor as anything that
     /// was rolled back from, or was bad. `proven`: nor unproven.
     pub(crate) fn newest_but(
         &self,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::active::Bytes;
-use super::admission::{Admitted, Known, Peer, Refusal, Rules};
+use super::admission::{Admitted, Known, Peer, Rules, Unfit};
 use super::document::Document;
 use super::engine::Engine;
 use super::error::{Rejection, Stage};
@@ -22,7 +22,7 @@ use super::source::{Before, Rejected, Seen, Turn, Verdict};
 const MOST_WANTED: u8 = 8;
 
 impl<T: 'static> Engine<T> {
-    /// The source shows this. Whatever else it showed before, and what came of
+    /// The source shows this. Whatever else it showed before, and the outcome of
     /// that, is over.
     pub(super) fn offer(&mut self, document: Document, watch: &mut dyn Observer<T>) -> Outcome {
         if self
@@ -110,7 +110,7 @@ impl<T: 'static> Engine<T> {
         }
     }
 
-    /// If the source shows what is active, remembers with which bytes.
+    /// If the source shows the active content, remembers with which bytes.
     fn is_shown(&mut self) {
         let (Some(seen), Some(active)) = (&mut self.source.seen, &mut self.active) else {
             return;
@@ -163,10 +163,10 @@ impl<T: 'static> Engine<T> {
             Ok(Admitted::Equal) => self.adopt(document, notes, watch),
             Ok(Admitted::Quarantined) => self.stays_quarantined(document, notes),
             Ok(Admitted::Names(names)) => self.wants(names, &document, watch),
-            Err(refusal) => {
-                let retry = refusal.may_pass_later.then(|| self.back_off());
-                let restart = shared(&refusal.restart);
-                self.reject(rejected(refusal, &document), retry, restart, watch)
+            Err(unfit) => {
+                let retry = unfit.may_pass_later.then(|| self.back_off());
+                let restart = shared(&unfit.restart);
+                self.reject(rejected(unfit, &document), retry, restart, watch)
             }
         }
     }
@@ -184,8 +184,8 @@ impl<T: 'static> Engine<T> {
             return Outcome::Settling { until: self.now };
         }
         let message = "the files that it names are others each time that it is read";
-        let refusal = Refusal::of(Stage::Validate, Problem::new("", message).into());
-        self.reject(rejected(refusal, document), None, Arc::default(), watch)
+        let unfit = Unfit::of(Stage::Validate, Problem::new("", message).into());
+        self.reject(rejected(unfit, document), None, Arc::default(), watch)
     }
 
     /// Returns the value of a document, or every reason against it.
@@ -194,7 +194,7 @@ impl<T: 'static> Engine<T> {
         document: &Document,
         notes: &mut Notes,
         watch: &mut dyn Observer<T>,
-    ) -> Result<Admitted<T>, Refusal> {
+    ) -> Result<Admitted<T>, Unfit> {
         let quarantined = match self.source.seen.as_ref().map(|seen| &seen.verdict) {
             Some(Verdict::New {
                 before: Before::Quarantined(quarantined),
@@ -257,7 +257,7 @@ impl<T: 'static> Engine<T> {
         Outcome::Quarantined
     }
 
-    /// The active bytes have keys that nothing takes; that is told once.
+    /// The active bytes have keys that nothing takes; that is reported once.
     pub(super) fn warn(&mut self, warnings: Arc<[Problem]>, watch: &mut dyn Observer<T>) {
         if let (false, Some(version)) = (warnings.is_empty(), self.version()) {
             self.raise(Event::UnknownKeys { version, warnings }, watch);
@@ -275,7 +275,7 @@ impl<T: 'static> Engine<T> {
     }
 
     /// What the source shows is rejected. The same verdict on the same content is no
-    /// news: it keeps its beginning and is not told again.
+    /// news: it keeps its beginning and is not reported again.
     pub(super) fn reject(
         &mut self,
         rejection: Arc<Rejection>,
@@ -328,10 +328,10 @@ fn bytes_of(document: Document, notes: Notes) -> Bytes {
     }
 }
 
-pub(super) fn rejected(refusal: Refusal, document: &Document) -> Arc<Rejection> {
-    let mut report = refusal.report;
+pub(super) fn rejected(unfit: Unfit, document: &Document) -> Arc<Rejection> {
+    let mut report = unfit.report;
     name_the_source(&mut report, document);
-    Arc::new(Rejection::new(refusal.stage, document.digest(), report))
+    Arc::new(Rejection::new(unfit.stage, document.digest(), report))
 }
 
 /// Where there is one source only, a problem without a place is in it.

@@ -16,7 +16,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Refuses a document of more bytes than this, all layers together.
+    /// Rejects a document of more bytes than this, all layers together.
     /// Default 1 MiB, the size that etcd and Kubernetes allow for one object.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: usize) -> Self {
@@ -24,7 +24,7 @@ impl Limits {
         self
     }
 
-    /// Refuses a document of more values than this, keys included, all layers together
+    /// Rejects a document of more values than this, keys included, all layers together
     /// and all that aliases stand for included. Default 84,000: a file of 1 MB in the
     /// form of the examples has fewer. What a value takes in memory is a hundred times
     /// the one or two bytes that can make one.

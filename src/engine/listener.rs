@@ -1,4 +1,4 @@
-//! The seam for code that must know of a change, or may refuse it. The order
+//! The seam for code that must know of a change, or may veto it. The order
 //! of the calls is `engine.rs`'s.
 
 use alloc::boxed::Box;
@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// First every listener is asked to `prepare`, in order of registration; any of
 /// them may veto with an error, and nobody has seen anything yet. Then the new
-/// snapshot becomes visible to readers. Then every listener is told to `commit`,
+/// snapshot becomes visible to readers. Then every listener is called to `commit`,
 /// in the same order, so that it already reads the new value. After a veto those
 /// that had prepared get `abort`, in reverse order.
 ///
@@ -47,7 +47,7 @@ pub trait Listener<T>: Send {
     /// the other listeners from being called. The change stays.
     fn commit(&mut self, change: &Change<T>) -> Result<(), BoxError>;
 
-    /// Undoes `prepare`: a later listener refused the change.
+    /// Undoes `prepare`: a later listener vetoed the change.
     fn abort(&mut self, change: &Change<T>) {
         let _ = change;
     }
@@ -57,7 +57,7 @@ pub trait Listener<T>: Send {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnCommitError {
-    /// Report it; the change stays, and the others are told, too.
+    /// Report it; the change stays, and the others are notified, too.
     #[default]
     Continue,
     /// Finish the round, and then roll back to the newest content before it, as
@@ -65,7 +65,7 @@ pub enum OnCommitError {
     RollBack,
 }
 
-/// A closure that is told only if some part differs.
+/// A closure that is notified only if some part differs.
 pub(crate) struct OnChangeOf<S, F> {
     pub(crate) select: S,
     pub(crate) f: F,

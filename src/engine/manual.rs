@@ -1,4 +1,4 @@
-//! A detector that is told what it sees, instead of looking.
+//! A detector that bytes are handed to.
 
 use alloc::sync::Arc;
 
@@ -25,7 +25,7 @@ use super::error::{DetectError, DetectErrorKind};
 /// A `Reloader` takes its detector with it. To go on handing bytes in, share
 /// it: `Arc<std::sync::Mutex<D>>` is a detector wherever `D` is one.
 ///
-/// What is handed in is taken as it is, at the next look: it is not held back
+/// What is handed in is taken as it is, at the next poll: it is not held back
 /// to settle, for whoever calls [`set`](Self::set) has it whole.
 #[derive(Clone, Debug)]
 pub struct ManualDetector {

@@ -15,7 +15,7 @@ use super::report::{Problem, Report};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {
-    /// Refuse the document.
+    /// Reject the document.
     Reject,
     /// Say so, in the log and in the status, and go on.
     #[default]

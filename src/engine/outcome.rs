@@ -1,4 +1,4 @@
-//! What came of one poll.
+//! The outcome of one poll.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::error::Rejection;
 use super::version::Version;
 
-/// What came of one poll.
+/// The outcome of one poll.
 ///
 /// A poll that rolls back returns [`RolledBack`](Self::RolledBack), whatever else it
 /// found, unless it also applied something newer or could not read the source. The
@@ -53,7 +53,7 @@ pub enum Outcome {
     Busy,
 }
 
-/// For people: what came of it, with every reason.
+/// For people: the outcome, with every reason.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -54,7 +54,7 @@ impl<T: 'static> Engine<T> {
         let version = active.accepted.snapshot.version();
         let way_back = match &mut active.standing {
             Standing::Proven => return None,
-            // It was told when it failed first: the words of a check may count something.
+            // It was reported when it failed first: the words of a check may count something.
             Standing::Shaken {
                 failing, put_off, ..
             } => {

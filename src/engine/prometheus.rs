@@ -76,7 +76,7 @@ impl Status {
 
     fn write_totals(&self, text: &mut Text) {
         let name = "reloads_total";
-        let help = "What came of new content, of rollbacks and of reading.";
+        let help = "The outcomes of new content, of rollbacks and of reading.";
         text.head(name, "counter", help);
         let mut of = |outcome: &str, total: u64| {
             text.sample(name, &format_args!("{{outcome=\"{outcome}\"}}"), &total);

@@ -111,7 +111,7 @@ impl fmt::Display for Doing {
     }
 }
 
-/// The receipt of an attempt: a poll that found something to judge or to tell of, a
+/// The receipt of an attempt: a poll that found something to judge or to report, a
 /// reload, a rollback, or the first load. A poll that finds nothing leaves none.
 ///
 /// It prints as one line, or as several if a rejection has several problems.
@@ -136,7 +136,7 @@ pub struct Receipt {
     pub version: Version,
     /// The listeners that failed to take the new snapshot into use.
     pub listener_errors: Vec<ListenerError>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Result<Outcome, DetectError>,
 }
 
@@ -172,7 +172,7 @@ impl fmt::Display for Receipt {
     }
 }
 
-/// What came of an attempt, for people.
+/// The outcome of an attempt, for people.
 pub(crate) struct What<'a>(pub(crate) &'a Receipt);
 
 impl fmt::Display for What<'_> {

@@ -34,7 +34,7 @@ struct Candidate<T> {
     cause: Cause,
     /// The fields of it that take effect only at a start.
     restart: Arc<[Arc<str>]>,
-    /// What is told once it is active.
+    /// What is reported once it is active.
     event: Event,
 }
 
@@ -358,7 +358,7 @@ impl<T: 'static> Engine<T> {
         self.history.redeemed_by(good, |a, b| self.is_same(a, b))
     }
 
-    /// The source shows what is active: that is also so of the same content in the past.
+    /// The source shows the active content: that is also so of the same content in the past.
     pub(super) fn shown_before(&mut self) {
         let Some(active) = self.active().filter(|_| self.source.is_current()) else {
             return;

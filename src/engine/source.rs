@@ -337,7 +337,7 @@ impl<T> Source<T> {
         self.seen.as_ref()?.turn()
     }
 
-    /// Returns whether the source shows what is active.
+    /// Returns whether the source shows the active content.
     pub(crate) fn is_current(&self) -> bool {
         let seen = self.seen.as_ref();
         seen.is_some_and(|seen| matches!(seen.verdict, Verdict::Current))

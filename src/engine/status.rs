@@ -1,4 +1,4 @@
-//! The present state, as it is told from outside. It is computed from the engine's
+//! The present state, as it is shown outside. It is computed from the engine's
 //! state when it is asked for, and never stored there.
 
 use alloc::sync::Arc;
@@ -18,13 +18,13 @@ use super::version::Version;
 /// A poll that lasts longer hangs: in a callback, or in a file system.
 const HANGS: Duration = Duration::from_secs(30);
 
-/// Why the source and what is active differ, or why it is not known.
+/// Why the source and the active snapshot differ, or why it is not known.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
     /// The source cannot be read.
     Source(DetectError),
-    /// What it holds is refused.
+    /// What it holds is rejected.
     Rejected(Arc<Rejection>),
     /// What it holds changes all the time, and has not held still for long
     /// enough to count.
@@ -67,7 +67,7 @@ pub struct Stale {
     pub since: Duration,
 }
 
-/// How what is active does while it has to prove itself.
+/// How the active snapshot does while it has to prove itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probation {
@@ -118,16 +118,16 @@ pub struct Status {
     /// The digest of what was rolled back from, while it is what is at the
     /// source: it is not applied again until the source changes.
     pub quarantined: Option<Digest>,
-    /// Whether what is active is the last known good, read from disk at the start
-    /// because the source was missing or refused: it is not current.
+    /// Whether the active snapshot is the last known good, read from disk at the start
+    /// because the source was missing or rejected: it is not current.
     pub from_last_good: bool,
-    /// Why the last known good on disk cannot be trusted to be what is active: it
+    /// Why the last known good on disk cannot be trusted to be the active snapshot: it
     /// could not be written, or not flushed. It changes nothing else. An engine alone writes none.
     pub last_good_error: Option<Arc<str>>,
-    /// While what is active has to prove itself; see
+    /// While the active snapshot has to prove itself; see
     /// [`Engine::probation`](crate::engine::Engine::probation).
     pub probation: Option<Probation>,
-    /// Whether what was last seen at the source differs from what is active:
+    /// Whether what was last seen at the source differs from the active snapshot:
     /// it is rejected, quarantined, or still settling. While the source cannot be read,
     /// the last that is known.
     pub source_differs: bool,
@@ -142,7 +142,7 @@ pub struct Status {
     /// The restart that the program waits for, if there is one; see
     /// [`Engine::restart_only`](crate::engine::Engine::restart_only).
     pub pending_restart: Option<PendingRestart>,
-    /// Keys of what is active that no field takes. They change nothing else.
+    /// Keys of the active snapshot that no field takes. They change nothing else.
     pub warnings: Arc<[Problem]>,
     /// When the next poll is due.
     pub next_poll: Duration,

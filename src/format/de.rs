@@ -242,7 +242,7 @@ impl<'a> De<'a> {
         }
     }
 
-    fn refuse<T>(&self, expected: &dyn Expected) -> Result<T, Error> {
+    fn mismatch<T>(&self, expected: &dyn Expected) -> Result<T, Error> {
         Err(de::Error::invalid_type(self.unexpected(), expected))
     }
 
@@ -272,7 +272,7 @@ impl<'a> De<'a> {
         let ids = match self.node().kind {
             Kind::Map(entries) => self.tree().children(entries),
             _ if self.tree().holds_nothing(self.trail.id) => &[],
-            _ => return self.refuse(&visitor),
+            _ => return self.mismatch(&visitor),
         };
         let before = self.reader.noted.borrow().unknown.len();
         let de = *self;
@@ -299,7 +299,7 @@ macro_rules! number {
             let value = self.plain(Core::$kind).and_then(scalar::$parse);
             match value.and_then(|value| <$type>::try_from(value).ok()) {
                 Some(value) => visitor.$visit(value),
-                None => self.refuse(&visitor),
+                None => self.mismatch(&visitor),
             }
         })*
     };
@@ -371,7 +371,7 @@ impl<'de> Deserializer<'de> for De<'_> {
                 return Err(Problem::Mismatch { expected, found }.into());
             }
             Kind::Scalar(text, _) if !self.is_null() => visitor.visit_str(self.tree().text(text)),
-            _ => return self.refuse(&visitor),
+            _ => return self.mismatch(&visitor),
         };
         read.map_err(|mut error| {
             if let Problem::Custom {
@@ -389,7 +389,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             Kind::Scalar(text, _) if !self.is_null() => {
                 visitor.visit_str(self.field(self.trail.id, self.tree().text(text)))
             }
-            _ => self.refuse(&visitor),
+            _ => self.mismatch(&visitor),
         }
     }
 
@@ -399,7 +399,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         }
         let is_plain = matches!(self.node().kind, Kind::Scalar(_, Style::Plain));
         if is_plain && self.tag() == Tag::Core(Core::Null) {
-            return self.refuse(&"null");
+            return self.mismatch(&"null");
         }
         visitor.visit_some(self)
     }
@@ -408,7 +408,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         if self.is_null() {
             return visitor.visit_unit();
         }
-        self.refuse(&visitor)
+        self.mismatch(&visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -431,7 +431,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             Kind::List(items) => self.list(tree.children(items), visitor),
             Kind::Map(entries) if self.is_numbered(entries) => self.numbered(entries, visitor),
             _ if self.tree().holds_nothing(self.trail.id) => self.list(&[], visitor),
-            _ => self.refuse(&visitor),
+            _ => self.mismatch(&visitor),
         }
     }
 

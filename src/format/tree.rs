@@ -218,7 +218,7 @@ impl Tree {
         }
     }
 
-    /// Returns whether a scalar is a string, whoever asks.
+    /// Returns whether a scalar is a string, for every caller.
     pub(super) fn is_string(&self, id: Id) -> bool {
         let node = self.node(id);
         match node.kind {

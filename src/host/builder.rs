@@ -169,7 +169,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     /// [`Built`]: both together, so that nobody mixes a configuration and a client
     /// of different versions; a rollback brings the very same state back.
     ///
-    /// An error refuses the document, as a validator does, and is tried again at
+    /// An error rejects the document, as a validator does, and is tried again at
     /// growing intervals: see [`Engine::build`]. What was said to the builder before
     /// this call is about the configuration, what is said after it about what is
     /// built.
@@ -253,9 +253,9 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     }
 
     /// Keeps the last known good configuration in a file at `path`, to start from
-    /// when the source is missing or refused. Off by default.
+    /// when the source is missing or rejected. Off by default.
     ///
-    /// It is written, on the thread that looks, after every change (after its
+    /// It is written, on the thread that polls, after every change (after its
     /// probation, where there is one), in whole or not at all: whoever looks at any
     /// moment, also after a crash or a power cut, finds the old one or the new one.
     /// It holds the very bytes of the source, **with their secrets**, and nobody
@@ -265,7 +265,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     ///
     /// It is read by [`load`](Self::load) only, and only if the source is not good
     /// enough to start from. It is parsed and validated anew. The log and
-    /// [`Status::from_last_good`](crate::Status::from_last_good) tell that what is active is not current, until the
+    /// [`Status::from_last_good`](crate::Status::from_last_good) tell that the active snapshot is not current, until the
     /// source is good again.
     ///
     /// Give each program a path of its own, in a folder that is there and that nobody

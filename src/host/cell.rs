@@ -226,7 +226,7 @@ impl<T: RefUnwindSafe> RefUnwindSafe for Handle<T> {}
 impl<T: RefUnwindSafe> UnwindSafe for Reader<T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for Reader<T> {}
 
-/// What came of [`Handle::wait_newer`].
+/// The outcome of [`Handle::wait_newer`].
 #[non_exhaustive]
 pub enum Waited<T> {
     /// A newer snapshot is active: this one.

@@ -39,7 +39,7 @@ pub(super) struct Core<T> {
 }
 
 impl<T: Send + Sync + 'static> Core<T> {
-    /// Tells whoever measures what came of a poll.
+    /// Tells whoever measures the outcome of a poll.
     #[cfg_attr(
         not(feature = "otel"),
         allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)
@@ -59,7 +59,7 @@ impl<T: Send + Sync + 'static> Core<T> {
         let _ = (watch, result);
     }
 
-    /// What is active and has proved itself is what to start from the next time. Returns
+    /// An active snapshot that has proved itself is what to start from the next time. Returns
     /// whether there was something to do.
     pub(super) fn keep_last_good(&mut self, now: Duration) -> bool {
         match (&mut self.last_good, self.engine.proven()) {
@@ -199,7 +199,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         result
     }
 
-    /// Shows what came of a poll or a rollback, and keeps what is good.
+    /// Shows the outcome of a poll or a rollback, and keeps what is good.
     fn conclude(
         &self,
         core: &mut Core<T>,
@@ -408,7 +408,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             let mut core = self.core.lock();
             // It may have waited for another poll, and been stopped.
             if !self.signal.is_stopping() {
-                // What came of it is in the status and in the log.
+                // The outcome is in the status and in the log.
                 let _ = self.poll_and_record(&mut core, self.clock.now(), Cause::Timer);
             }
         });

@@ -24,7 +24,7 @@ use crate::engine::{Document, OneLine};
 use crate::report::{Cause, DetectError, DetectErrorKind, Rejection};
 use crate::{Outcome, Snapshot};
 
-/// How soon to look again for a file that is waited for.
+/// How soon to poll again for a file that is waited for.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Returns whether a file is missing whose folder is there.
@@ -215,7 +215,7 @@ fn outcome_of<T>(loaded: &Result<Arc<Snapshot<T>>, LoadError>) -> Result<Outcome
 pub enum LoadError {
     /// The source cannot be read.
     Source(DetectError),
-    /// What it holds is refused, for these reasons.
+    /// What it holds is rejected, for these reasons.
     Rejected(Arc<Rejection>),
     /// Neither the source nor the last known good can be started from.
     #[non_exhaustive]

@@ -30,7 +30,7 @@ impl Log {
         self.write(level_of(event), &event, |facts| facts.of(event, attempt));
     }
 
-    /// What came of a SIGHUP: whoever sent it reads the log.
+    /// The outcome of a SIGHUP: whoever sent it reads the log.
     #[cfg(all(unix, feature = "signal"))]
     pub(crate) fn hangup(self, good: bool, what: &dyn Display, attempt: Option<u64>) {
         let level = if good { Level::Info } else { Level::Warn };
@@ -135,7 +135,7 @@ pub(crate) fn on_one_line(message: &dyn Display) -> String {
 struct Facts {
     /// The number of the attempt that it came up in.
     attempt: Option<u64>,
-    /// What is active after it.
+    /// The active snapshot after it.
     version: Option<Version>,
     /// The content that it is about.
     digest: Option<String>,
@@ -235,7 +235,7 @@ pub(crate) fn mount_of_its_own(name: &str) {
     remark(Level::Warn, &format_args!("{name} {what}"));
 }
 
-/// The last known good on disk is older than what is active.
+/// The last known good on disk is older than the active snapshot.
 pub(crate) fn last_good_failed(name: &str, reason: &str) {
     let name = OneLine(name);
     let what = "cannot write the last known good";

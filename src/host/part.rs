@@ -153,7 +153,7 @@ impl<P: ?Sized> Part<P> {
     /// newest snapshot that was found, whatever is returned.
     ///
     /// Changes of other parts do not end the wait. Nor do changes that were taken back
-    /// before they were noticed: `seen` is compared with what is active. Do not call it
+    /// before they were noticed: `seen` is compared with the active snapshot. Do not call it
     /// from inside a callback: what it waits for comes after the callback has returned.
     ///
     /// ```no_run
@@ -292,7 +292,7 @@ impl<P: ?Sized> fmt::Debug for LoadedPart<P> {
     }
 }
 
-/// What came of [`Part::wait_changed`].
+/// The outcome of [`Part::wait_changed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitedPart {

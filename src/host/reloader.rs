@@ -109,7 +109,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         Handle::new(self.shared.cell.clone())
     }
 
-    /// Polls once, on the caller's thread, and returns what came of it.
+    /// Polls once, on the caller's thread, and returns the outcome.
     ///
     /// It never waits for another poll: if one is under way, or if this is
     /// called from inside a callback, it returns [`Outcome::Busy`] and
@@ -161,7 +161,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     }
 
     /// Reloads at every SIGHUP, as [`reload`](Self::reload) does with 10 s, on a thread
-    /// of its own, and logs what came of it, also if nothing did: `kill -HUP` is an
+    /// of its own, and logs the outcome, also if nothing did: `kill -HUP` is an
     /// operator who reads the log. The same as
     /// `on_sighup(|reloader| reloader.reload(Duration::from_secs(10)))`.
     ///
@@ -173,7 +173,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
         self.on_sighup(|reloader: &Reloader<T>| reloader.reload(super::signals::PATIENCE))
     }
 
-    /// Calls `action` at every SIGHUP, on a thread of its own, and logs what came of it, if
+    /// Calls `action` at every SIGHUP, on a thread of its own, and logs the outcome, if
     /// it returns a receipt: to reload with another time-out, or to do something else at the
     /// signal, too, such as opening log files anew. Signals that come while it runs are
     /// answered by one more call. It is called until what is returned is dropped, or the
@@ -308,7 +308,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     ///
     /// # Errors
     ///
-    /// It is not, or it is what is active; or as for [`rollback`](Self::rollback).
+    /// It is not, or it is the active one; or as for [`rollback`](Self::rollback).
     pub fn rollback_to(&self, version: Version) -> Result<Version, RollbackError> {
         self.shared.roll_back(Some(version))
     }

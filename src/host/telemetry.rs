@@ -1,5 +1,5 @@
 //! Spans and metrics for OpenTelemetry's global providers: one span for each attempt
-//! to take something in, with a child for each phase, and counters of what came of
+//! to take something in, with a child for each phase, and counters of the outcomes of
 //! them. A poll that finds nothing leaves no trace.
 //!
 //! Spans are made where the work is done, and are current while it lasts, so that
@@ -50,7 +50,7 @@ impl Drop for Current {
 pub(crate) struct Spans {
     /// From the outermost; `None` where a provider panicked.
     open: Vec<Option<Current>>,
-    /// Attempts that ended; what came of them is not known yet.
+    /// Attempts that ended; their outcome is not known yet.
     ended: Vec<(Whole, Option<Current>)>,
     events: Vec<Event>,
 }
@@ -86,7 +86,7 @@ impl Spans {
         let Some(whole) = whole.filter(|_| self.open.is_empty()) else {
             return close(Some(current));
         };
-        // It ends when what came of it is known; until then it is not current any more.
+        // It ends when its outcome is known; until then it is not current any more.
         let _ = CATCH(&mut || drop(current.guard.take()));
         self.ended.push((whole, Some(current)));
     }
@@ -175,13 +175,13 @@ impl Telemetry {
                 .with_description("The version that is active")
                 .build(),
             healthy: healthy
-                .with_description("1 if what is active is what the source shows")
+                .with_description("1 if the active snapshot is what the source shows")
                 .build(),
             shown: None,
         }
     }
 
-    /// Ends the attempts of this poll with what came of them, and moves the gauges.
+    /// Ends the attempts of this poll with their outcome, and moves the gauges.
     pub(crate) fn conclude(
         &mut self,
         spans: &mut Spans,
@@ -257,7 +257,7 @@ impl Telemetry {
         }
     }
 
-    /// Also where there was no attempt: a source that shows again what is active makes
+    /// Also where there was no attempt: a source that shows the active content again makes
     /// healthy.
     fn show(&mut self, status: &Status) {
         let now = (status.version, status.is_healthy());
@@ -273,7 +273,7 @@ impl Telemetry {
     }
 }
 
-/// What came of an attempt. The events tell, and where it was no news the result.
+/// The outcome of an attempt. The events tell, and where it was no news the result.
 fn end_of(
     whole: Whole,
     result: &Result<Outcome, DetectError>,

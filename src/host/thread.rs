@@ -98,7 +98,7 @@ impl Signal {
     }
 
     /// The time to wait until has changed. Taking the lock before the call means
-    /// that a waiter has either not looked at the time yet, or is called.
+    /// that a waiter has either not polled at the time yet, or is called.
     pub(crate) fn time_changed(&self) {
         drop(self.asked.lock());
         self.changed.notify_all();
@@ -308,11 +308,11 @@ mod loom_tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// The loop of `run`, counting its looks.
-    fn looks(signal: &Signal, looked: &AtomicUsize) {
+    /// The loop of `run`, counting its polls.
+    fn polls(signal: &Signal, polled: &AtomicUsize) {
         while signal.wait(|| HOUR) {
             signal.begin_poll().unwrap();
-            looked.fetch_add(1, Ordering::SeqCst);
+            polled.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -320,14 +320,14 @@ mod loom_tests {
     fn g19_stop_always_ends_the_loop() {
         loom::model(|| {
             let signal = Arc::new(Signal::default());
-            let looked = Arc::new(AtomicUsize::new(0));
-            let (theirs, count) = (signal.clone(), looked.clone());
-            let thread = loom::thread::spawn(move || looks(&theirs, &count));
+            let polled = Arc::new(AtomicUsize::new(0));
+            let (theirs, count) = (signal.clone(), polled.clone());
+            let thread = loom::thread::spawn(move || polls(&theirs, &count));
             signal.wake();
             signal.stop();
             // A loop that missed it would wait for ever, and loom would say so.
             thread.join().unwrap();
-            assert!(looked.load(Ordering::SeqCst) <= 1);
+            assert!(polled.load(Ordering::SeqCst) <= 1);
         });
     }
 
@@ -335,10 +335,10 @@ mod loom_tests {
     fn g07_a_wake_is_never_lost() {
         loom::model(|| {
             let signal = Arc::new(Signal::default());
-            let looked = Arc::new(AtomicUsize::new(0));
-            let (theirs, count) = (signal.clone(), looked.clone());
+            let polled = Arc::new(AtomicUsize::new(0));
+            let (theirs, count) = (signal.clone(), polled.clone());
             let thread = loom::thread::spawn(move || {
-                // Each wake that comes after a look began leads to another.
+                // Each wake that comes after a poll began leads to another.
                 for _ in 0..2 {
                     assert!(theirs.wait(|| HOUR));
                     theirs.begin_poll().unwrap();
@@ -346,7 +346,7 @@ mod loom_tests {
                 }
             });
             signal.wake();
-            while looked.load(Ordering::SeqCst) == 0 {
+            while polled.load(Ordering::SeqCst) == 0 {
                 loom::thread::yield_now();
             }
             signal.wake();

@@ -42,7 +42,7 @@ const STACK: usize = match cfg!(debug_assertions) {
     false => MIB / 2,
 };
 
-/// The largest leaves room for a few words beside it. Smaller ones, too: what is refused at a glance when it is large may pass. Without
+/// The largest leaves room for a few words beside it. Smaller ones, too: what is rejected at a glance when it is large may pass. Without
 /// optimisation, all of them would take minutes.
 const SIZES: &[usize] = match cfg!(debug_assertions) {
     true => &[MIB / 16],
@@ -149,7 +149,7 @@ impl Table {
         fault.into()
     }
 
-    /// Prints the most, and fails with all that was too much. Of what is refused at once
+    /// Prints the most, and fails with all that was too much. Of what is rejected at once
     /// little is learnt, so enough has to be applied.
     fn judge(mut self, enough: usize) {
         self.lines.sort();

@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    /// After a rollback: what was rejected may be what is active now.
+    /// After a rollback: what was rejected may be the active snapshot now.
     fn judge_again(&mut self, after: &Status) {
         let active = after.version.and_then(|version| self.texts.get(&version));
         let same_value = active.is_some_and(|(_, value)| value_of(self.shown) == Some(*value));

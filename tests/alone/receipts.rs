@@ -1,5 +1,5 @@
 //! What each attempt did is written down: its number, who asked, how long each part took,
-//! and what came of it.
+//! and the outcome.
 #![cfg(feature = "std")]
 
 #[path = "../common/mod.rs"]

@@ -1,5 +1,5 @@
 //! Every way of saving a file that we could think of, on real files and virtual
-//! time: what is active is what is at the path, within an interval and a settle
+//! time: the active snapshot is what is at the path, within an interval and a settle
 //! time, and nothing in between was ever served.
 //!
 //! The format here takes any text, so nothing that is torn is kept out by a
@@ -148,7 +148,7 @@ impl World {
     }
 }
 
-/// A change that is seen at the next look and settles.
+/// A change that is seen at the next poll and settles.
 const PROMPT: Duration = INTERVAL.saturating_add(SETTLE);
 
 type Way = (&'static str, fn(&World, &str));
@@ -549,7 +549,7 @@ fn g07_whatever_its_times_say() {
 }
 
 /// Two edits of one size so close together that the file system's clock does
-/// not tell them apart, with a look in between: the classic race of mtime.
+/// not tell them apart, with a poll in between: the classic race of mtime.
 #[test]
 fn g07_two_edits_in_one_tick_with_a_poll_in_between() {
     let mut same = 0;
@@ -666,7 +666,7 @@ fn g07_two_edits_under_one_stamp_while_it_is_young() {
     let between = OLD.replace("alpha", "gamma");
     map.copy_from_slice(between.as_bytes());
     let first = stamp();
-    // It is applied, and the next looks are its stamp's first two seconds.
+    // It is applied, and the next polls are its stamp's first two seconds.
     world.expect_applied_at_once(&between);
     map.copy_from_slice(NEW.as_bytes());
     if first != stamp() {

@@ -106,7 +106,7 @@ fn g03_a_panic_in_a_format_is_one_rejection_and_no_loop() {
     assert!(!reloader.status().is_healthy());
 }
 
-/// unsubscribed in the first round of a look, called in the second
+/// unsubscribed in the first round of a poll, called in the second
 #[test]
 fn g14_who_unsubscribed_is_not_called_in_a_later_round() {
     let source = shared("1");

@@ -21,13 +21,13 @@ pub type Class = (&'static str, fn(&Case<'_>) -> bool);
 /// The first that fits counts.
 pub const CLASSES: &[Class] = &[
     ("Bytes are read", |case| case.shape.name.contains("Bytes")),
-    ("An empty document is refused", |case| {
+    ("An empty document is rejected", |case| {
         is_refused(case) && (is_nothing(case.text) || is_a_tag(case.text))
     }),
-    ("Two byte order marks are refused", |case| {
+    ("Two byte order marks are rejected", |case| {
         is_refused(case) && case.text.starts_with("\u{feff}\u{feff}")
     }),
-    ("A key given twice is refused", |case| {
+    ("A key given twice is rejected", |case| {
         is_refused(case) && is_given_twice(case.text)
     }),
     ("Nothing is no text", |case| {

@@ -273,7 +273,7 @@ struct Renamed {
     second: u8,
 }
 
-/// Takes bytes, and so what a reader gives to whoever asks for them.
+/// Takes bytes, and so what a reader gives to for every caller for them.
 #[derive(Debug)]
 #[allow(dead_code, reason = "what is read is only printed")]
 struct Bytes(Vec<u8>);

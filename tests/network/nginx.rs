@@ -133,7 +133,7 @@ fn g07_a_file_that_is_replaced_behind_nginx_is_seen() {
     });
     name(&path, "ten");
     sees("ten");
-    // A bad one is refused, and one that is gone makes it stale.
+    // A bad one is rejected, and one that is gone makes it stale.
     fs::write(&path, "nam: x\n").unwrap();
     wait_until("it is rejected", || reloader.status().rejections == 1);
     fs::remove_file(&path).unwrap();

@@ -102,8 +102,8 @@ fn g13_the_suite_reads_as_it_says_but_for_the_page() {
         let json = case.json.as_deref().map(documents).unwrap_or_default();
         let wrong = match (&ours, case.error, &json[..]) {
             (Err(_), true, _) => None,
-            (Ok(value), true, _) => Some(format!("has to be refused, and is {value:?}")),
-            (Err(said), false, [_]) => Some(format!("is refused: {said}")),
+            (Ok(value), true, _) => Some(format!("has to be rejected, and is {value:?}")),
+            (Err(said), false, [_]) => Some(format!("is rejected: {said}")),
             (Ok(value), false, [json]) if as_json(value) != as_json(json) => {
                 Some(format!("is {value:?}, and has to be {json:?}"))
             }
@@ -170,7 +170,7 @@ fn g13_the_suite_reads_as_in_serde_yaml_but_for_the_page() {
             }
             (Err(_), Err(_)) => continue,
             (Ok(theirs), Ok(ours)) => format!("is {ours:?}, and serde_yaml reads {theirs:?}"),
-            (Ok(theirs), Err(said)) => format!("is refused ({said}), and is {theirs:?}"),
+            (Ok(theirs), Err(said)) => format!("is rejected ({said}), and is {theirs:?}"),
             (Err(said), Ok(ours)) => format!("is {ours:?}, and serde_yaml says {said}"),
         };
         found.insert(

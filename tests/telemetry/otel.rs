@@ -132,7 +132,7 @@ fn g06_g20_each_attempt_is_one_span_without_secrets() {
     look().unwrap();
     assert!(
         spans().0.is_empty(),
-        "a look that finds nothing leaves no trace"
+        "a poll that finds nothing leaves no trace"
     );
 
     write("api_key: sk-canary\nworkers: 2\n");
@@ -223,7 +223,7 @@ fn g06_g20_each_attempt_is_one_span_without_secrets() {
         "nothing is left behind"
     );
 
-    // A start from the last known good, and a rollback in the look that takes in a fix.
+    // A start from the last known good, and a rollback in the poll that takes in a fix.
     let last_good = path.with_extension("good");
     write("api_key: sk-canary\nworkers: 1\n");
     let builder = || Reloader::<Config>::from_file(&path).last_known_good(&last_good);

@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo run -p llm_gateway                       # with a file of its own
 //! cargo run -p llm_gateway -- config.yaml 8080   # with yours
-//! curl localhost:8080/                  # an answer, from what is active
+//! curl localhost:8080/                  # an answer, from the active snapshot
 //! curl localhost:8080/-/config          # the status
 //! curl -X POST localhost:8080/-/reload  # reload now; 422 and the reasons if refused
 //! curl localhost:8080/metrics           # for Prometheus

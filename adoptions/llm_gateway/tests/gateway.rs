@@ -187,7 +187,7 @@ fn g01_g03_g15_no_request_is_lost_or_mixed() {
                 let rejections = reloader.status().rejections;
                 save_somehow(&path, &bad(n, &mut rng), &mut rng);
                 let told = || reloader.status().rejections > rejections;
-                wait_until("it is refused", || told() || !all_ask());
+                wait_until("it is rejected", || told() || !all_ask());
             }
             let before = reloader.status().version;
             save_somehow(&path, &good(n), &mut rng);

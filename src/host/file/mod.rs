@@ -1,6 +1,6 @@
 //! Notices that a file, or one of several, changed, by looking at it.
 //!
-//! The path is opened anew at every look, with whatever links are in it, so a
+//! The path is opened anew at every poll, with whatever links are in it, so a
 //! link that is flipped anywhere along it is seen. A stamp decides whether to
 //! read at all; the bytes decide whether anything changed; and they count only
 //! once they have held still. What the bytes mean is not known here.
@@ -38,11 +38,11 @@ const DEFAULT_SETTLE: Duration = Duration::from_millis(100);
 /// A stamp proves nothing until it is this old: two writes within one tick of
 /// the file system's clock leave the same stamp. The coarsest tick in use is
 /// FAT's 2 s. Git calls such an entry "racily clean". The age is measured on
-/// monotonic time from the look that saw the stamp first, because the wall
+/// monotonic time from the poll that saw the stamp first, because the wall
 /// clock and the file's own times can be set.
 const YOUNG: Duration = Duration::from_secs(2);
 
-/// When to look again if the file moved while it was read and no settle time
+/// When to poll again if the file moved while it was read and no settle time
 /// says so.
 const MOVED_PAUSE: Duration = Duration::from_millis(10);
 
@@ -77,7 +77,7 @@ pub struct FileDetector {
     named: Option<Part>,
     max_bytes: usize,
     settle: Settle<Document>,
-    /// How many looks in a row the stamps alone were trusted.
+    /// How many polls in a row the stamps alone were trusted.
     trusted: u32,
     refresh: bool,
     /// Since when there is content that differs from what was offered, and has not held
@@ -86,13 +86,13 @@ pub struct FileDetector {
     witness: Option<Witness>,
     /// A file that the configuration names is there, and could not be read.
     unread: bool,
-    /// Whether the first look was taken, at which mounts are warned of.
+    /// Whether it was polled before, at which mounts are warned of.
     began: bool,
     #[cfg(test)]
     meanwhile: tests::Meanwhile,
 }
 
-/// Why a look had no result.
+/// Why a poll had no result.
 #[derive(Debug)]
 enum Failed {
     /// Something about what has this name.
@@ -172,7 +172,7 @@ impl FileDetector {
         self
     }
 
-    /// Refuses more bytes than this, all files together. Default 1 MiB. At most
+    /// Rejects more bytes than this, all files together. Default 1 MiB. At most
     /// one byte more is read.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
@@ -239,7 +239,7 @@ impl FileDetector {
         }
     }
 
-    fn look(&mut self, now: Duration) -> Result<Sighting, Failed> {
+    fn poll_once(&mut self, now: Duration) -> Result<Sighting, Failed> {
         self.begin();
         for part in self.parts_mut() {
             part.take_stamps()?;
@@ -432,7 +432,7 @@ impl FileDetector {
         describe(error, origin, self.max_bytes, is_one)
     }
 
-    /// Where tests let something happen in the middle of a look.
+    /// Where tests let something happen in the middle of a poll.
     #[cfg(test)]
     fn meanwhile(&self, step: Step) {
         self.meanwhile.call(step);
@@ -442,7 +442,7 @@ impl FileDetector {
     fn meanwhile(&self, _: Step) {}
 }
 
-/// A moment in the middle of a look, of the file of this index.
+/// A moment in the middle of a poll, of the file of this index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Stamped(usize),
@@ -451,7 +451,7 @@ enum Step {
 
 impl Detector for FileDetector {
     fn poll(&mut self, now: Duration) -> Result<Sighting, DetectError> {
-        match self.look(now) {
+        match self.poll_once(now) {
             Ok(sighting) => Ok(sighting),
             Err(Failed::Moved) => Ok(self.moved(now)),
             Err(Failed::At(origin, error)) => Err(self.failed(&origin, error)),

@@ -27,7 +27,7 @@ fn points(mounts: &str) -> Vec<PathBuf> {
     mounts.lines().filter_map(point).collect()
 }
 
-/// Undoes the octal escapes of blanks and backslashes: `\040`.
+/// Undoes the octal escapes of spaces and backslashes: `\040`.
 fn unescaped(field: &str) -> String {
     let mut parts = field.split('\\');
     let mut text = String::from(parts.next().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Sources that are not files, among those that are: what each showed at this look.
+//! Sources that are not files, among those that are: what each showed at this poll.
 
 use super::super::remote::{Remote, Shown};
 use super::super::std::prelude::rust_2024::*;
@@ -10,7 +10,7 @@ use crate::engine::Layer;
 #[derive(Debug)]
 pub(super) struct RemotePart {
     remote: Arc<Remote>,
-    /// What it showed at this look, and its number.
+    /// What it showed at this poll, and its number.
     shown: Option<(u64, Vec<Layer>)>,
     /// The number of what was taken in last.
     read: Option<u64>,
@@ -51,7 +51,7 @@ impl RemotePart {
         self.read = self.shown.as_ref().map(|(revision, _)| *revision);
     }
 
-    fn look(&mut self) -> Result<(), Failed> {
+    fn take_in(&mut self) -> Result<(), Failed> {
         let Shown { revision, layers } = self.remote.shows();
         self.shown = Some((revision, layers.map_err(Failed::Remote)?));
         Ok(())
@@ -74,7 +74,7 @@ impl FileDetector {
     }
 
     pub(super) fn ask_remotes(&mut self) -> Result<(), Failed> {
-        self.remotes_mut().try_for_each(RemotePart::look)
+        self.remotes_mut().try_for_each(RemotePart::take_in)
     }
 
     /// Waits for the first answer of each. Whatever comes later, their threads fetch.

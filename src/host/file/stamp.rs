@@ -4,7 +4,7 @@
 use super::super::std::fs::Metadata;
 use super::super::std::time::SystemTime;
 
-/// After so many looks that trusted the stamp, one reads in full: a mapped
+/// After so many polls that trusted the stamp, one reads in full: a mapped
 /// write, or a network file system, may leave the stamp as it was. Where the
 /// platform tells neither which file it is nor when it was last changed in any
 /// way, a stamp is worth less, and the full read comes more often.

@@ -1,5 +1,5 @@
-//! What happens in the middle of a look, and what a look costs. Ways of saving a
-//! file between looks are in `tests/`.
+//! What happens in the middle of a poll, and what a poll costs. Ways of saving a
+//! file between polls are in `tests/`.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -10,7 +10,7 @@ use super::*;
 use crate::engine::Layer;
 use crate::report::DetectErrorKind;
 
-/// Something that happens in the middle of a look.
+/// Something that happens in the middle of a poll.
 #[derive(Default)]
 pub(super) struct Meanwhile(RefCell<Option<Act>>);
 
@@ -74,7 +74,7 @@ impl Set {
         fs::rename(&link, folder.join("..data")).unwrap();
     }
 
-    /// Lets this happen at that moment of the next looks, `times` times.
+    /// Lets this happen at that moment of the next polls, `times` times.
     fn meanwhile(&mut self, at: Step, mut times: u32, act: impl Fn(&Path, u32) + Send + 'static) {
         let folder = self.folder.path().to_path_buf();
         let mut count = 0;
@@ -87,7 +87,7 @@ impl Set {
         });
     }
 
-    /// Looks until something is offered; says of which generation, having
+    /// Polls until something is offered; says of which generation, having
     /// checked that it is of one.
     fn offered(&mut self, mut now: Duration) -> (u32, Duration) {
         for _ in 0..1000 {

@@ -9,7 +9,7 @@ use super::{Failed, YOUNG};
 /// The stamps of one file or folder.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    /// The stamp at this look, while it lasts.
+    /// The stamp at this poll, while it lasts.
     pub(super) stamp: Option<Stamp>,
     read: Option<Read>,
 }
@@ -18,9 +18,9 @@ pub(super) struct Watched {
 #[derive(Clone, Copy, Debug)]
 struct Read {
     stamp: Stamp,
-    /// The look that saw this stamp first.
+    /// The poll that saw this stamp first.
     since: Duration,
-    /// The look that read the file under this stamp last.
+    /// The poll that read the file under this stamp last.
     last: Duration,
 }
 

@@ -12,7 +12,7 @@ use super::sources::Member;
 use super::stamp::Stamp;
 use crate::engine::{Document, Layer};
 
-/// What one look found, all of it.
+/// What one poll found, all of it.
 #[derive(Debug)]
 pub(super) struct Witness {
     pub(super) at: Duration,
@@ -20,7 +20,7 @@ pub(super) struct Witness {
     seen: Vec<Seen>,
 }
 
-/// What one look found of one file.
+/// What one poll found of one file.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) found: Found,

@@ -1,5 +1,5 @@
 //! The last known good document on disk: what a program may start from when its
-//! source is missing or refused.
+//! source is missing or rejected.
 //!
 //! It is written so that a reader finds the old one or the new one, whole, also
 //! after a crash or a power cut: into a temporary file of its own,
@@ -117,7 +117,7 @@ impl<D: Disk> LastGood<D> {
     }
 
     /// Makes this the last known good, unless it is: what is of the source, for the
-    /// rest belongs to this process. A failure is told once, and tried again at a
+    /// rest belongs to this process. A failure is reported once, and tried again at a
     /// later call. Says whether it tried.
     pub(super) fn keep(&mut self, document: &Document, now: Duration) -> bool {
         let document = &document.of_the_source();

@@ -127,7 +127,7 @@ struct State {
 }
 
 struct Failing {
-    /// The log was told.
+    /// It was logged.
     told: bool,
     error: DetectError,
     since: Instant,
@@ -140,7 +140,7 @@ pub(super) struct Shown {
     pub(super) layers: Result<Vec<Layer>, DetectError>,
 }
 
-/// What is to be told of an answer, once.
+/// What is to be logged of an answer, once.
 enum News {
     Nothing,
     Fails(DetectError),
@@ -396,7 +396,7 @@ impl Remote {
         let error = DetectError::new(none.kind, self.name.clone(), none.message);
         let before = state.failing.take();
         let told = before.as_ref().is_some_and(|failing| failing.told);
-        // Where there is nothing to keep, the engine tells of it.
+        // Where there is nothing to keep, the engine reports it.
         let goes_on = state.content.is_some() || self.may_be_missing;
         let news = match goes_on && !told {
             true => News::Fails(error.clone()),

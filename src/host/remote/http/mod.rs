@@ -27,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// own; polls take what the thread has fetched, and never wait.
 ///
 /// An answer has to say how long it is: one that does not (as in HTTP/1.0) may be half of
-/// one, and is refused. An answer that is whole counts as whole; what the server's own
+/// one, and is rejected. An answer that is whole counts as whole; what the server's own
 /// author was in the middle of cannot be told.
 ///
 /// While the server cannot be reached, or answers with an error, its last content stays in
