@@ -642,10 +642,12 @@ fn g07_the_watch_begins_again_after_trouble() {
     reloader.reload(DEADLINE).outcome.unwrap();
     etcd.put("/app/a", "two");
     sees(&reloader, "two");
-    // It was restarted, and nobody asked meanwhile.
+    // Where the connection is cut, it is asked at once.
     etcd.kill();
+    wait_until("it is stale", || !reloader.status().stale.is_empty());
     etcd.run();
     etcd.waits_until_it_answers();
+    reloader.reload(DEADLINE).outcome.unwrap();
     etcd.put("/app/a", "three");
     sees(&reloader, "three");
     // The key was away.

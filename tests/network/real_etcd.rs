@@ -51,25 +51,39 @@ impl Etcd {
 
     /// The same, with further arguments, which may name files in a folder of its own.
     pub fn start_with(scheme: &'static str, extra: impl Fn(&Path) -> Vec<String>) -> Self {
-        let mut members = Etcd::members(1, scheme, extra);
-        members.iter_mut().for_each(Etcd::run);
-        let etcd = members.pop().unwrap();
-        etcd.waits_until_it_answers();
-        etcd
+        Etcd::start_all(1, scheme, &extra).pop().unwrap()
     }
 
     /// A cluster of three.
     pub fn start_three() -> Vec<Self> {
-        let mut members = Etcd::members(3, "http", |_| Vec::new());
-        members.iter_mut().for_each(Etcd::run);
-        members.iter().for_each(Etcd::waits_until_it_answers);
-        members
+        Etcd::start_all(3, "http", &|_| Vec::new())
+    }
+
+    fn start_all(
+        count: usize,
+        scheme: &'static str,
+        extra: &impl Fn(&Path) -> Vec<String>,
+    ) -> Vec<Self> {
+        // Somebody else may have taken a port that was free.
+        loop {
+            let mut members = Etcd::members(count, scheme, extra);
+            members.iter_mut().for_each(Etcd::run);
+            let mut one_has_ended = false;
+            wait_until("etcd answers, or ends", || {
+                one_has_ended = members.iter_mut().any(Etcd::has_ended);
+                let answers = |etcd: &Etcd| etcd.try_ctl(&["get", "x"]).status.success();
+                one_has_ended || members.iter().all(answers)
+            });
+            if !one_has_ended {
+                return members;
+            }
+        }
     }
 
     fn members(
         count: usize,
         scheme: &'static str,
-        extra: impl Fn(&Path) -> Vec<String>,
+        extra: &impl Fn(&Path) -> Vec<String>,
     ) -> Vec<Self> {
         let peers: Vec<_> = (0..count).map(|_| free_port()).collect();
         let each = peers.iter().enumerate();
@@ -124,6 +138,11 @@ impl Etcd {
         wait_until("etcd answers", || {
             self.try_ctl(&["get", "x"]).status.success()
         });
+    }
+
+    fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut().unwrap();
+        child.try_wait().unwrap().is_some()
     }
 
     fn signal(&self, name: &str) {
