@@ -58,8 +58,7 @@
 //! - What operators see: [`Status`], [`Outcome`], [`report::Event`], and the log lines
 //!   under the target `steadyconf`.
 //!
-//! How it works, the life of one change, and why hints carry no truth: see
-//! `how_it_works` among the modules.
+//! The guide, and all other pages, are in the module `docs`.
 //!
 //! # Features
 //!
@@ -90,6 +89,8 @@
 
 extern crate alloc;
 
+#[cfg(all(any(doc, doctest), feature = "values"))]
+pub mod docs;
 pub mod engine;
 #[cfg(feature = "reading")]
 #[cfg_attr(
@@ -99,9 +100,6 @@ pub mod engine;
 pub mod format;
 #[cfg(feature = "std")]
 mod host;
-#[cfg(all(doc, feature = "values"))]
-#[doc = include_str!("docs/how_it_works.md")]
-pub mod how_it_works {}
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -25,9 +25,10 @@ mod normalize;
 mod part;
 mod probation;
 mod prometheus;
+mod promises;
 mod properties;
 mod readers;
-mod readme;
+
 mod reload;
 mod restart;
 mod rollback;

@@ -83,7 +83,7 @@ impl Hints {
         self.hinted = true;
         let now = Instant::now();
         let last = self.last.replace(now);
-        if last.is_none_or(|last| now.duration_since(last) > self.longest) {
+        if last.is_none_or(|last| now.duration_since(last) > 2 * self.longest) {
             // One now and then costs little, such as when connections are cut.
             self.wrong = None;
         }

@@ -270,7 +270,9 @@ fn watch_once(member: &Member, range: &Value, known: u64, is_wanted: &dyn Fn() -
             let mut reader = answer.into_body().into_reader();
             tells_of_change(&mut reader, known, is_wanted)
         }
-        _ => Told::Nothing,
+        Ok(_) => Told::Nothing,
+        // It may be gone, so it is asked at once.
+        Err(_) => Told::Change,
     }
 }
 
