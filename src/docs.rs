@@ -4,23 +4,23 @@
 macro_rules! page {
     ($name:ident, $file:literal) => {
         #[doc = concat!(
-                                    "[guide]: crate::docs::guide\n",
-                                    "[sources]: crate::docs::sources\n",
-                                    "[files]: crate::docs::files\n",
-                                    "[yaml]: crate::docs::yaml\n",
-                                    "[operations]: crate::docs::operations\n",
-                                    "[kubernetes]: crate::docs::kubernetes\n",
-                                    "[fleet]: crate::docs::fleet\n",
-                                    "[async]: crate::docs::async_code\n",
-                                    "[how_it_works]: crate::docs::how_it_works\n",
-                                    "[states]: crate::docs::states\n",
-                                    "[promises]: crate::docs::promises\n",
-                                    "[testing]: crate::docs::testing\n",
-                                    "[comparison]: crate::docs::comparison\n",
-                                    "[migration]: crate::docs::migration\n",
-                                    "\n",
-                                    include_str!(concat!("../docs/", $file))
-                                )]
+                                                    "[guide]: crate::docs::guide\n",
+                                                    "[sources]: crate::docs::sources\n",
+                                                    "[files]: crate::docs::files\n",
+                                                    "[yaml]: crate::docs::yaml\n",
+                                                    "[operations]: crate::docs::operations\n",
+                                                    "[kubernetes]: crate::docs::kubernetes\n",
+                                                    "[fleet]: crate::docs::fleet\n",
+                                                    "[async]: crate::docs::async_code\n",
+                                                    "[how_it_works]: crate::docs::how_it_works\n",
+                                                    "[states]: crate::docs::states\n",
+                                                    "[promises]: crate::docs::promises\n",
+                                                    "[testing]: crate::docs::testing\n",
+                                                    "[comparison]: crate::docs::comparison\n",
+                                                    "[migration]: crate::docs::migration\n",
+                                                    "\n",
+                                                    include_str!(concat!("../docs/", $file))
+                                                )]
         pub mod $name {}
     };
 }

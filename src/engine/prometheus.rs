@@ -85,8 +85,12 @@ impl Status {
         of("rolled_back", self.rollbacks);
         of("source_error", self.source_errors);
         for stage in Stage::ALL {
-            let labels = format_args!("{{outcome=\"rejected\",stage=\"{stage}\"}}");
-            text.sample(name, &labels, &self.rejections_at(stage));
+            let total = self.rejections_at(stage);
+            text.sample(
+                name,
+                &format_args!("{{outcome=\"rejected\",stage=\"{stage}\"}}"),
+                &total,
+            );
         }
     }
 

@@ -247,11 +247,13 @@ pub(crate) fn last_good_failed(name: &str, reason: &str) {
 
 pub(crate) fn last_good_written(name: &str) {
     let name = OneLine(name);
-    let what = format_args!("the last known good, {name}, is written again");
-    remark(Level::Warn, &what);
+    remark(
+        Level::Warn,
+        &format_args!("the last known good, {name}, is written again"),
+    );
 }
 
-/// systemd cannot be told, for this reason, or it can again.
+/// systemd cannot be notified, for this reason, or it can again.
 #[cfg(all(target_os = "linux", feature = "systemd"))]
 pub(crate) fn systemd(error: Option<&super::std::io::Error>) {
     match error {

@@ -377,9 +377,11 @@ impl Remote {
 
     fn take(&self, state: &mut State, answer: Answer) -> News {
         // Where the bytes are the same, one copy of them is enough.
-        if let Answer::Is { layers, .. } = answer
-            && state.content.as_ref() != Some(&layers)
-        {
+        let new = match answer {
+            Answer::Is { layers, .. } => Some(layers),
+            Answer::Unchanged => None,
+        };
+        if let Some(layers) = new.filter(|layers| state.content.as_ref() != Some(layers)) {
             state.content = Some(layers);
             state.revision += 1;
             if let Some(wake) = &state.wake {

@@ -132,10 +132,8 @@ impl EtcdClient {
     }
 
     fn ask_member(&mut self, member: &Member, question: &Question<'_>) -> Result<Answer, Refused> {
-        if let Some(known) = &mut self.known
-            && !question.all
-            && known.used < MOST_CONDITIONAL
-        {
+        let known = self.known.as_mut();
+        if let Some(known) = known.filter(|known| !question.all && known.used < MOST_CONDITIONAL) {
             known.used += 1;
             let is_still = known.is_still(&member.stamps(&self.range, &self.keys)?);
             if is_still && (!known.stamps.is_empty() || self.may_be_missing) {
