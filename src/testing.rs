@@ -48,6 +48,10 @@ pub struct Subject {
 
 impl Subject {
     /// A detector on a source of its own, which is empty or missing at first.
+    ///
+    /// # Panics
+    ///
+    /// When the suite writes, if no way to [`write`](Subject::write) was given.
     pub fn new(detector: impl Detector + 'static) -> Self {
         Subject {
             detector: Box::new(detector),

@@ -199,7 +199,7 @@ fn g12_a_change_of_any_file_is_a_change_of_the_whole() {
         .load()
         .origins()
         .iter()
-        .map(|o| o.to_string())
+        .map(std::string::ToString::to_string)
         .collect();
     assert!(origins[0].ends_with("base.yaml") && origins[1].ends_with("over.yaml"));
 

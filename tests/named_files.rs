@@ -78,7 +78,7 @@ impl World {
             let text = |name: &String| document.file(name).map(String::from_utf8_lossy);
             let texts = config
                 .iter()
-                .map(|name| text(name).map(|text| text.into_owned()));
+                .map(|name| text(name).map(std::borrow::Cow::into_owned));
             texts.collect::<Option<Vec<_>>>().ok_or("not read with it")
         });
         let reloader = built.load_at(self.now, |until| until).unwrap();

@@ -259,7 +259,11 @@ fn g05_a_running_program_keeps_the_old_value_and_says_why() {
         };
         assert_says(&world, &text, bad);
         let after = world.reloader.handle().load();
-        assert!(std::ptr::eq(&*before, &*after), "{}", bad.what);
+        assert!(
+            std::ptr::eq(&raw const *before, &raw const *after),
+            "{}",
+            bad.what
+        );
         assert!(!world.reloader.status().is_healthy());
 
         // Mended, it goes on.

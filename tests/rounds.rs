@@ -209,7 +209,7 @@ mod calling_back {
         ("status", |r| assert!(r.status().in_poll_since.is_some())),
         ("wake", |r| r.wake()),
         ("poll_once", |r| {
-            assert_eq!(r.poll_once(), Ok(Outcome::Busy))
+            assert_eq!(r.poll_once(), Ok(Outcome::Busy));
         }),
         ("reload", |r| {
             assert_eq!(r.reload(Duration::from_secs(60)).outcome, Ok(Outcome::Busy));

@@ -176,7 +176,7 @@ fn g20_recovered_names_the_digest_at_the_source() {
     );
 }
 
-/// the end of StillChanging
+/// the end of `StillChanging`
 #[test]
 fn g09_the_end_of_still_changing_is_always_told() {
     for skip in ["refused", "held", "unknown key"] {
@@ -217,7 +217,10 @@ fn g09_the_end_of_still_changing_is_always_told() {
             .any(|e| !matches!(e, Event::UnknownKeys { .. }));
         println!(
             "{skip}: told {told}: {:?}",
-            e.events().iter().map(|e| e.to_string()).collect::<Vec<_>>()
+            e.events()
+                .iter()
+                .map(std::string::ToString::to_string)
+                .collect::<Vec<_>>()
         );
         assert!(
             told,
@@ -251,7 +254,7 @@ fn g17_a_rollback_onto_probation_moves_the_next_poll() {
     );
 }
 
-/// with skip_equal, redeemed by bytes and blamed by value
+/// with `skip_equal`, redeemed by bytes and blamed by value
 #[test]
 fn g17_an_equal_value_that_did_well_redeems() {
     let fail = Arc::new(AtomicBool::new(true));
@@ -279,7 +282,7 @@ fn g17_an_equal_value_that_did_well_redeems() {
     );
 }
 
-/// skip_equal: a comment added to what failed its probation applies it again
+/// `skip_equal`: a comment added to what failed its probation applies it again
 #[test]
 fn g17_an_equal_value_stays_quarantined() {
     let mut engine = engine(&Number::default()).skip_equal();
@@ -294,7 +297,7 @@ fn g17_an_equal_value_stays_quarantined() {
     );
 }
 
-/// skip_equal: back and forward again leaves a hold on what stands for the active snapshot
+/// `skip_equal`: back and forward again leaves a hold on what stands for the active snapshot
 #[test]
 fn g17_back_and_forward_again_is_where_it_was() {
     let mut engine = engine(&Number::default()).skip_equal();
@@ -353,7 +356,7 @@ fn g20_a_suspended_process_reports_no_hour_of_changing() {
     assert!(engine.events().is_empty(), "{}", engine.events()[0]);
 }
 
-/// from_last_good after going back to it
+/// `from_last_good` after going back to it
 #[test]
 fn g18_going_back_to_the_last_known_good_shows() {
     let mut engine = engine(&Number::default());
@@ -367,7 +370,7 @@ fn g18_going_back_to_the_last_known_good_shows() {
     assert!(engine.status().from_last_good);
 }
 
-/// history() on an engine that has looked
+/// `history()` on an engine that has looked
 #[test]
 fn g17_history_shrinks_when_asked_to() {
     let mut e = engine(&Number::default());
@@ -383,7 +386,7 @@ fn g17_history_shrinks_when_asked_to() {
 fn g20_a_rollback_ends_the_row_of_failures() {
     let mut e = engine(&Number::default()).validate_change(|old, new, r| {
         if new < old {
-            r.add("", "must not shrink")
+            r.add("", "must not shrink");
         }
     });
     let mut script = Script::default();

@@ -91,7 +91,7 @@ fn of_spellings(bytes: usize) -> Vec<Named> {
         ),
         (
             "aliases of a list of long tags",
-            spelt(&format!("[!{} 1]", zeros)),
+            spelt(&format!("[!{zeros} 1]")),
         ),
         (
             "aliases of a map with a number as key",

@@ -201,7 +201,7 @@ pub fn of_size(bytes: usize) -> String {
 
 /// A commented file that is good.
 #[allow(dead_code, reason = "not every program that shares this file needs it")]
-pub const SAMPLE: &str = r#"# Which models there are, and who uses them.
+pub const SAMPLE: &str = r"# Which models there are, and who uses them.
 llm_providers:
   - name: openai
     provider: openai
@@ -235,4 +235,4 @@ agents:
     max_iterations: 5
     tool_names: [search]
     vector_store_name: docs
-"#;
+";

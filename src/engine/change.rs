@@ -21,6 +21,7 @@ pub struct Change<T> {
 
 impl<T> Change<T> {
     /// A change from `old` to `new`, for tests of listeners.
+    #[must_use]
     pub const fn new(old: Arc<Snapshot<T>>, new: Arc<Snapshot<T>>) -> Self {
         Change { old, new }
     }

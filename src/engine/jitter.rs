@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to spread pauses.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, and good enough to spread pauses.
 pub(crate) struct Jitter(pub(crate) u64);
 
 impl Jitter {

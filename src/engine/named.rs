@@ -60,6 +60,6 @@ impl fmt::Debug for NamedFile {
         f.debug_struct("NamedFile")
             .field("name", &self.name)
             .field("len", &self.bytes().map(<[u8]>::len))
-            .finish()
+            .finish_non_exhaustive()
     }
 }

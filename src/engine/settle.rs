@@ -40,6 +40,7 @@ pub struct Settle<C> {
 
 impl<C: PartialEq> Settle<C> {
     /// Content must hold still for `time`. Zero offers everything at once.
+    #[must_use]
     pub const fn new(time: Duration) -> Self {
         Settle {
             time,

@@ -13,7 +13,7 @@ use crate::engine::Language;
 
 pub(super) const OUT_OF_RANGE: &str = "a number out of range";
 
-/// `one of `a`, `b``
+/// Prints as: one of `a`, `b`.
 pub(super) struct OneOf(pub(super) &'static [&'static str]);
 
 impl fmt::Display for OneOf {

@@ -46,10 +46,14 @@ pub(super) fn read(text: &str, layer: u32, tree: &mut Builder<'_>) -> Result<(),
                     ScalarStyle::Literal => Style::Literal,
                     _ => Style::Quoted,
                 };
-                tree.scalar(scalar, style, head(at, *anchor, tag))?;
+                tree.scalar(scalar, style, head(at, *anchor, tag.as_ref()))?;
             }
-            Event::SequenceStart(_, anchor, tag) => tree.start(false, head(at, *anchor, tag))?,
-            Event::MappingStart(_, anchor, tag) => tree.start(true, head(at, *anchor, tag))?,
+            Event::SequenceStart(_, anchor, tag) => {
+                tree.start(false, head(at, *anchor, tag.as_ref()))?
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                tree.start(true, head(at, *anchor, tag.as_ref()))?
+            }
             Event::SequenceEnd | Event::MappingEnd => tree.end()?,
             Event::Alias(anchor) => tree.alias(*anchor, at)?,
             _ => {}
@@ -69,8 +73,13 @@ pub(crate) fn unquoted(text: &str) -> Option<String> {
     for next in Parser::new_from_str(text) {
         match next.ok()? {
             (Event::Scalar(scalar, ..), _) if found.is_none() => found = Some(scalar.into_owned()),
-            (Event::StreamStart | Event::StreamEnd, _)
-            | (Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
+            (
+                Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(..)
+                | Event::DocumentEnd,
+                _,
+            ) => {}
             _ => return None,
         }
     }
@@ -82,8 +91,8 @@ fn place(layer: u32, span: &Span) -> At {
     At { layer, byte }
 }
 
-fn head<'a>(at: At, anchor: usize, tag: &'a Option<Cow<'_, Tag>>) -> Head<'a> {
-    let tag = tag.as_deref().map_or(NewTag::None, tag_of);
+fn head<'a>(at: At, anchor: usize, tag: Option<&'a Cow<'_, Tag>>) -> Head<'a> {
+    let tag = tag.map_or(NewTag::None, |tag| tag_of(tag));
     Head { at, tag, anchor }
 }
 

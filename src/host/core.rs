@@ -258,7 +258,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let tickets: Vec<_> = self
             .remotes
             .iter()
-            .map(|remote| remote.ask_anew())
+            .map(super::remote::Remote::ask_anew)
             .collect();
         // They answer side by side, and are waited for together.
         let mut first = None;

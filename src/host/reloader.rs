@@ -151,6 +151,7 @@ impl<T: Send + Sync + 'static> Reloader<T> {
     /// It blocks until servers have answered and the content has settled, and as long as
     /// validators, builds and listeners take, also beyond `timeout`. From async code, call
     /// it in `spawn_blocking`.
+    #[must_use]
     pub fn reload(&self, timeout: Duration) -> Receipt {
         let cause = match self.role {
             Role::Owner => Cause::Reload,

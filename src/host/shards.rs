@@ -54,7 +54,7 @@ impl<T> Shards<T> {
             shards: [const { OnceLock::new() }; MOST],
             adding: Mutex::new(()),
         };
-        shards.shards[0].get_or_init(|| shard(first));
+        shards.shards[0].get_or_init(|| Box::new(shard(first)));
         shards
     }
 
@@ -72,7 +72,7 @@ impl<T> Shards<T> {
         let _adding = self.adding.lock();
         let first = self.shards[0].get().map(|first| first.0.read().clone());
         let snapshot = first.unwrap_or_else(|| unreachable!("the first is there"));
-        let added = self.shards[index].get_or_init(|| shard(snapshot.snapshot().clone()));
+        let added = self.shards[index].get_or_init(|| Box::new(shard(snapshot.snapshot().clone())));
         added.0.read().clone()
     }
 
@@ -101,8 +101,8 @@ impl<T> Shards<T> {
     }
 }
 
-fn shard<T>(snapshot: Arc<Snapshot<T>>) -> Box<Shard<T>> {
-    Box::new(Apart(RwLock::new(Copied::new(snapshot))))
+fn shard<T>(snapshot: Arc<Snapshot<T>>) -> Shard<T> {
+    Apart(RwLock::new(Copied::new(snapshot)))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,4 +1,4 @@
-//! The one place that names where locks and atomics come from: parking_lot and
+//! The one place that names where locks and atomics come from: `parking_lot` and
 //! `std`, or, to try every interleaving, the model checker loom (`--cfg loom`).
 
 #[cfg(not(loom))]

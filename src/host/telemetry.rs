@@ -292,7 +292,7 @@ fn end_of(
         match whole {
             Whole::LastGood => end.of_last_good(event, status),
             Whole::Rollback => end.of_rollback(event),
-            _ => end.of_attempt(event),
+            Whole::Attempt => end.of_attempt(event),
         }
     }
     end

@@ -37,7 +37,7 @@ fn g19_stop_in_a_forked_child_waits_for_no_thread() {
     let deadline = std::time::Instant::now() + DEADLINE / 3;
     let mut status = -1;
     // SAFETY: `child` is a child of this process, and `status` outlives the call.
-    while unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) } == 0 {
+    while unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == 0 {
         if std::time::Instant::now() > deadline {
             // SAFETY: as above; it has not been waited for.
             unsafe { libc::kill(child, libc::SIGKILL) };

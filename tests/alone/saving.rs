@@ -356,7 +356,7 @@ fn g07_saved_by_putting_another_file_in_its_place() {
 fn g07_saved_by_the_tools_people_use() {
     let mut ways: Vec<Way> = vec![
         ("cat >", |w, c| {
-            shell(w, c, "printf %s \"$CONTENT\" > config.yaml")
+            shell(w, c, "printf %s \"$CONTENT\" > config.yaml");
         }),
         ("tee", |w, c| {
             shell(w, c, "printf %s \"$CONTENT\" | tee config.yaml >/dev/null");
@@ -1062,7 +1062,7 @@ fn g10_nothing_that_leaves_the_bytes_alone_makes_a_version() {
     let ways: &[Way] = &[
         ("touch", |w, _| set_times(&w.path, SystemTime::now())),
         ("touch, back", |w, _| {
-            set_times(&w.path, SystemTime::UNIX_EPOCH)
+            set_times(&w.path, SystemTime::UNIX_EPOCH);
         }),
         ("the same, in place", |w, c| fs::write(&w.path, c).unwrap()),
         ("the same, without truncating", |w, c| {

@@ -256,7 +256,7 @@ fn g19_two_reloaders_that_stop_each_other_do_not_hang() {
         std::thread::spawn(move || reloader.poll_once())
     });
     common::wait_until("both return", || {
-        threads.iter().all(|thread| thread.is_finished())
+        threads.iter().all(std::thread::JoinHandle::is_finished)
     });
     for thread in threads {
         assert_eq!(thread.join().unwrap(), Ok(Outcome::Applied(v(2))));
@@ -276,7 +276,12 @@ fn g19_a_callback_that_always_wakes_does_not_spin() {
     let reloader = Reloader::with_detector(source, Number::default())
         .probation(ms(600_000), move |_| {
             count.fetch_add(1, Ordering::Relaxed);
-            if let Some(reloader) = inside.lock().unwrap().as_ref().and_then(|r| r.upgrade()) {
+            if let Some(reloader) = inside
+                .lock()
+                .unwrap()
+                .as_ref()
+                .and_then(std::sync::Weak::upgrade)
+            {
                 reloader.wake();
             }
             Ok::<(), String>(())

@@ -163,7 +163,10 @@ impl Format<String> for Text {
         _: &steadyconf::engine::Limits,
         _: &mut steadyconf::engine::Notes,
     ) -> Result<String, Report> {
-        let text = document.layers().iter().map(|layer| layer.bytes());
+        let text = document
+            .layers()
+            .iter()
+            .map(steadyconf::engine::Layer::bytes);
         Ok(String::from_utf8_lossy(&text.collect::<Vec<_>>().concat()).into_owned())
     }
 }

@@ -286,7 +286,7 @@ impl<'de> Deserialize<'de> for Bytes {
 
 struct OfBytes;
 
-impl<'de> Visitor<'de> for OfBytes {
+impl Visitor<'_> for OfBytes {
     type Value = Bytes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

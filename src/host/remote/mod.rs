@@ -52,6 +52,10 @@ struct Question<'a> {
     /// The most bytes that an answer may have.
     max: usize,
     /// Whether anybody still wants to know.
+    #[cfg_attr(
+        not(feature = "etcd"),
+        allow(dead_code, reason = "one request is not broken off")
+    )]
     is_wanted: &'a dyn Fn() -> bool,
 }
 

@@ -49,9 +49,10 @@ impl Source {
 
 /// Returns a layer of what is said, if anything is. It has no lines, for nobody wrote them.
 fn layers_of(name: &str, path: &str, value: Value) -> Vec<Layer> {
-    if holds_secrets(&value) {
-        core::panic!("a source was given a secret, which does not write itself; expose it");
-    }
+    assert!(
+        !holds_secrets(&value),
+        "a source was given a secret, which does not write itself; expose it"
+    );
     match value {
         Value::Null => vec![],
         value => vec![Layer::field(name, path, text_of(&value))],
