@@ -2,7 +2,7 @@
 //!
 //! It starts a real etcd (Debian: `apt install etcd-server etcd-client`) and four copies of
 //! itself as services, and plays the operator: a good change, a bad value that all of them
-//! refuse, one that looks good and fails their health checks, so that each of them rolls
+//! reject, one that looks good and fails their health checks, so that each of them rolls
 //! back by itself, and a good one again. The digest says that all of them run the same.
 
 use std::error::Error;
@@ -67,13 +67,12 @@ fn service(instance: &str, endpoint: &str) -> Fallible {
     }
 }
 
-fn words(status: &Status, config: &Config) -> String {
-    let version = status.version.map(|version| version.to_string());
-    let digest = status.digest.map(|digest| digest.short().to_string());
+/// Version, digest and values are of one load; the status may be a moment older or newer.
+fn words(status: &Status, config: &Snapshot<Config>) -> String {
     let mut words = format!(
         "{} {}: model {}, timeout {} s",
-        version.unwrap_or_default(),
-        digest.unwrap_or_default(),
+        config.version(),
+        config.digest().short(),
         config.model,
         config.timeout_s
     );

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example hot_reload` makes a file in a fresh folder, watches it,
 //! edits it by itself, well and badly, and shows what readers see and what is
-//! refused. `cargo run --example hot_reload -- config.yaml` watches that file
+//! rejected. `cargo run --example hot_reload -- config.yaml` watches that file
 //! until Ctrl-C and prints a line for whatever comes of your edits.
 
 mod llm_config;
@@ -50,7 +50,7 @@ fn tour() -> Result<(), Box<dyn Error>> {
     fs::write(&path, SAMPLE)?;
     println!("The file is {}\n", path.display());
 
-    println!("1. The program starts. It would refuse to, on a bad file.");
+    println!("1. The program starts. It would not, on a bad file.");
     let reloader = Reloader::from_file(&path)
         .validate(check)
         .interval(Duration::from_millis(250))

@@ -28,7 +28,7 @@
 //!         println!("{} is active, {} was", change.new.version(), change.old.version());
 //!         Ok(())
 //!     })
-//!     .load()?; // refuses to start on a bad file
+//!     .load()?; // does not start on a bad file
 //! let config = reloader.handle(); // Clone + Send + Sync
 //!
 //! assert_eq!(config.load().greeting, "hello");
@@ -156,8 +156,3 @@ pub mod handle {
     pub use crate::host::Changes;
     pub use crate::host::{Changed, Loaded, LoadedPart, Part, Stopped, Waited, WaitedPart};
 }
-
-/// The README's example, compiled with the tests.
-#[cfg(all(doctest, feature = "values"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

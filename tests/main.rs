@@ -7,6 +7,7 @@ mod common;
 #[path = "../examples/llm_config/mod.rs"]
 mod llm_config;
 
+mod api;
 mod awaiting;
 mod build;
 mod contract;

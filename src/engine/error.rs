@@ -101,7 +101,7 @@ impl fmt::Display for Rejection {
         let count = self.problems().len().saturating_add(self.more());
         let s = if count == 1 { "" } else { "s" };
         let what = match self.stage {
-            Stage::Limits => "not acceptable",
+            Stage::Limits => "is not acceptable",
             Stage::Parse => "does not parse",
             Stage::Validate => "fails validation",
             Stage::Build => "cannot be built",

@@ -282,7 +282,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
         self
     }
 
-    /// Reads, parses and validates; refuses to start on anything bad.
+    /// Reads, parses and validates; does not start on anything bad.
     ///
     /// It waits for the settle time, and longer while the file is still moving. It blocks
     /// the thread meanwhile: an async program calls it before its runtime starts, or in
@@ -321,7 +321,7 @@ impl<T: Send + Sync + 'static, W: Watched> Builder<T, W> {
     ///
     /// # Errors
     ///
-    /// What [`load`](Self::load) would have refused to start on.
+    /// What [`load`](Self::load) would not have started on.
     pub fn check(self) -> Result<Checked<T>, LoadError> {
         let clock = Clock::starting_at(Duration::ZERO);
         let first = self.first(clock.now());
