@@ -58,7 +58,7 @@ fn service(instance: &str, endpoint: &str) -> Fallible {
     });
     let mut said = String::new();
     loop {
-        let now = words(&reloader.status(), &config.load());
+        let now = words(&reloader.status(), config.load().snapshot());
         if now != said {
             println!("{now}");
             said = now;
