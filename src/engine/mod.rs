@@ -19,8 +19,6 @@ pub(crate) mod effective;
 mod engine;
 pub(crate) mod error;
 pub(crate) mod event;
-#[cfg(test)]
-mod fleet;
 mod format;
 mod history;
 mod jitter;

@@ -39,7 +39,7 @@ pub(super) struct Core<T> {
 }
 
 impl<T: Send + Sync + 'static> Core<T> {
-    /// Tells whoever measures the outcome of a poll.
+    /// Passes the outcome of a poll to the metrics.
     #[cfg_attr(
         not(feature = "otel"),
         allow(clippy::unused_self, clippy::needless_pass_by_ref_mut)

@@ -30,7 +30,7 @@ impl Log {
         self.write(level_of(event), &event, |facts| facts.of(event, attempt));
     }
 
-    /// The outcome of a SIGHUP: whoever sent it reads the log.
+    /// Logs the outcome of a SIGHUP, for the operator who sent it.
     #[cfg(all(unix, feature = "signal"))]
     pub(crate) fn hangup(self, good: bool, what: &dyn Display, attempt: Option<u64>) {
         let level = if good { Level::Info } else { Level::Warn };

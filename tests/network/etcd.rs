@@ -186,7 +186,7 @@ fn g04_what_is_too_large_or_no_etcd_is_an_error() {
     let error = builder(source).load().unwrap_err();
     let said = format!("{error}{error:?}");
     assert!(!said.contains("c4nary"), "{said}");
-    let refused = "http://127.0.0.1:1: the connection is rejected";
+    let refused = "http://127.0.0.1:1: the connection is refused";
     assert!(said.contains(&format!("{refused}; {refused}")), "{said}");
 }
 

@@ -284,7 +284,7 @@ fn g05_a_missing_server_is_an_error_unless_optional() {
     };
     assert_eq!(
         error.to_string(),
-        format!("{gone}: the connection is rejected")
+        format!("{gone}: the connection is refused")
     );
     let world = World::serving(Page::status(404));
     let error = load(world.source()).unwrap_err().to_string();

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(test)]
+mod fleet;
 #[cfg(feature = "http")]
 mod http;
 mod watch;

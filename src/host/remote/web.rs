@@ -190,7 +190,7 @@ pub(super) fn in_words(error: &ureq::Error) -> NoAnswer {
         ureq::Error::TooManyRedirects => "it redirects too often".into(),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "that is no URL".into(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            "the connection is rejected".into()
+            "the connection is refused".into()
         }
         ureq::Error::Io(error) => format!("the connection failed: {error}"),
         ureq::Error::ConnectionFailed => "the connection failed".into(),

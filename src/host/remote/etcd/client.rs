@@ -274,7 +274,7 @@ fn watch_once(member: &Member, range: &Value, known: u64, is_wanted: &dyn Fn() -
     }
 }
 
-/// Returns what is said where no member answers.
+/// Returns one error for all members that failed.
 fn no_answer(failed: &[(Arc<str>, NoAnswer)]) -> NoAnswer {
     match failed {
         [] => NoAnswer::other("no endpoint is given"),

@@ -1,19 +1,16 @@
 //! What many programs do to one source, by the very code that decides when each of them
 //! asks: a simulation in virtual time. Its table is in `docs/fleet.md`:
 //!
-//! `cargo test --lib fleet -- --nocapture`
+//! `cargo test --lib --features http fleet -- --nocapture`
 
-extern crate std;
-
-use alloc::collections::BinaryHeap;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::mem;
 use core::time::Duration;
-use std::println;
 
-use super::jitter::Jitter;
-use super::pace::Pace;
+use super::super::std::collections::BinaryHeap;
+use super::super::std::prelude::rust_2024::*;
+use super::super::std::{println, vec};
+use crate::engine::{Jitter, Pace};
 
 const CLIENTS: usize = 10_000;
 const INTERVAL: Duration = secs(15);
@@ -80,7 +77,7 @@ fn all_have_asked(asked: &[(Duration, usize)], since: Duration) -> Duration {
     let mut seen = vec![false; CLIENTS];
     let mut last = Duration::ZERO;
     for (now, client) in asked {
-        if !core::mem::replace(&mut seen[*client], true) {
+        if !mem::replace(&mut seen[*client], true) {
             last = *now - since;
         }
     }
