@@ -35,6 +35,9 @@ use crate::report::{DetectError, DetectErrorKind};
 use watch::{Hints, Watch};
 use web::Options;
 
+/// So often in a row, a server is asked only whether anything has changed.
+const MOST_UNCHANGED: u32 = 19;
+
 const NO_THREAD: &str = "there is no thread that asks; a forked child has none";
 
 /// How one kind of server is asked.
@@ -121,6 +124,8 @@ struct State {
     due: Option<Instant>,
     /// It is to be asked now, and for all of it.
     anew: bool,
+    /// So often in a row, it said that nothing has changed.
+    unchanged: u32,
     /// How many questions have begun, and which of them was answered last.
     begun: u64,
     answered: u64,
@@ -180,6 +185,7 @@ impl Remote {
                 revision: 0,
                 due: None,
                 anew: false,
+                unchanged: 0,
                 begun: 0,
                 answered: 0,
                 hints: Hints::default(),
@@ -330,7 +336,7 @@ impl Remote {
         state.begun += 1;
         let ticket = state.begun;
         let question = Question {
-            all: anew || hinted,
+            all: anew || hinted || state.unchanged >= MOST_UNCHANGED,
             max: state.max_bytes,
             is_wanted: &|| !self.state.lock().ended,
         };
@@ -349,6 +355,10 @@ impl Remote {
             Err(_) => None,
             Ok(Answer::Unchanged) => Some(false),
             Ok(Answer::Is { was_written, .. }) => Some(*was_written),
+        };
+        state.unchanged = match answer {
+            Ok(Answer::Unchanged) => state.unchanged.saturating_add(1),
+            _ => 0,
         };
         let retry_after = answer.as_ref().err().and_then(|none| none.retry_after);
         let before = state.revision;

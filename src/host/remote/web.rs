@@ -32,7 +32,6 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What is said of every source on the network.
-#[derive(Clone)]
 pub(super) struct Options {
     pub(super) may_be_missing: bool,
     pub(super) language: Option<Language>,

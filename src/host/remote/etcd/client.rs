@@ -20,9 +20,6 @@ use crate::Secret;
 use crate::engine::{Language, Layer, is_blank};
 use crate::report::DetectErrorKind;
 
-/// So often in a row, etcd is asked only whether a key has changed.
-const MOST_CONDITIONAL: u32 = 19;
-
 /// How long who watches may not notice that it is to stop.
 const NOTICE: Duration = Duration::from_secs(2);
 
@@ -47,7 +44,6 @@ pub(super) struct EtcdClient {
     language: Option<Language>,
 }
 
-#[derive(Clone)]
 struct Agents {
     asks: Agent,
     watches: Option<Agent>,
@@ -65,8 +61,6 @@ enum Login {
 struct Known {
     moment: Moment,
     stamps: Vec<Stamp>,
-    /// How often only the stamps were asked for since.
-    used: u32,
 }
 
 impl EtcdClient {
@@ -132,9 +126,7 @@ impl EtcdClient {
     }
 
     fn ask_member(&mut self, member: &Member, question: &Question<'_>) -> Result<Answer, Refused> {
-        let known = self.known.as_mut();
-        if let Some(known) = known.filter(|known| !question.all && known.used < MOST_CONDITIONAL) {
-            known.used += 1;
+        if let Some(known) = self.known.as_ref().filter(|_| !question.all) {
             let is_still = known.is_still(&member.stamps(&self.range, &self.keys)?);
             if is_still && (!known.stamps.is_empty() || self.may_be_missing) {
                 return Ok(Answer::Unchanged);
@@ -147,7 +139,6 @@ impl EtcdClient {
         self.known = Some(Known {
             moment: range.moment,
             stamps: range.stamps,
-            used: 0,
         });
         if entries.is_empty() && !self.may_be_missing {
             let message = match self.keys {

@@ -166,7 +166,6 @@ fn end_of(prefix: &str) -> Vec<u8> {
 }
 
 /// One member, asked as one user.
-#[derive(Clone)]
 pub(super) struct Member {
     pub(super) agent: Agent,
     pub(super) url: Arc<str>,

@@ -21,9 +21,6 @@ use crate::engine::{Language, is_blank};
 
 const MOST_REDIRECTS: u32 = 5;
 
-/// So often in a row, a server is asked only whether its document has changed.
-const MOST_CONDITIONAL: u32 = 19;
-
 /// A time of a change proves nothing until it is this old: HTTP tells seconds.
 const YOUNG: Duration = Duration::from_secs(2);
 
@@ -51,8 +48,6 @@ struct Validators {
     modified: Option<String>,
     /// The document may change again under these: they prove nothing, and are for hints.
     is_young: bool,
-    /// How often that was done since the whole document was sent.
-    used: u32,
 }
 
 /// Headers that ask for a document only if it has changed.
@@ -79,9 +74,9 @@ impl HttpClient {
 impl Client for HttpClient {
     fn ask(&mut self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
         let asker = self.asker.as_ref().map_err(Clone::clone)?;
-        let conditions = match question.all {
+        let conditions = match question.all || self.validators.is_young {
             true => Vec::new(),
-            false => self.validators.next(),
+            false => self.validators.conditions(),
         };
         let (parts, body) = asker.ask(&conditions)?.into_parts();
         match parts.status.as_u16() {
@@ -185,22 +180,11 @@ impl Validators {
             etag: text(header::ETAG),
             modified: text(header::LAST_MODIFIED),
             is_young: time(header::LAST_MODIFIED).is_some_and(|time| age(time) < YOUNG),
-            used: 0,
         }
     }
 
     fn are_those_of(&self, other: &Validators) -> bool {
         (&self.etag, &self.modified) == (&other.etag, &other.modified)
-    }
-
-    /// Returns the headers for the next question. Now and then there are none, so that all
-    /// of the document is sent.
-    fn next(&mut self) -> Conditions {
-        if self.used >= MOST_CONDITIONAL || self.is_young {
-            return Vec::new();
-        }
-        self.used += 1;
-        self.conditions()
     }
 
     fn conditions(&self) -> Conditions {
